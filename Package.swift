@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+// mcpgw: the firewall between AI agents and MCP servers. Built by `contrib/build`, which passes the flag for the static standard library.
+import PackageDescription
+
+let swift: [SwiftSetting] = [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+
+/// A library target of `Sources/`.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+/// The unit unitTests of one module, in `Tests/`.
+func unitTests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+/// A program that only unitTests and benchmarks run.
+func testProgram(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: swift)
+}
+
+let package = Package(
+    name: "mcpgw",
+    products: [.executable(name: "mcpgw", targets: ["mcpgw"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    ],
+    targets: [
+        // Kernel and libraries, behind small seams.
+        .target(name: "CKernel"),
+        .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .target(name: "CSystemd"),
+        // Parsers and values: nothing but the standard library.
+        library("Roles"),
+        library("Link"),
+        library("HTTP1"),
+        library("StrictJSON"),
+        library("MCP", ["StrictJSON"]),
+        // Facilities.
+        library("Segment", ["CKernel"]),
+        library("Sandbox", ["Roles", "CSandbox"]),
+        .target(name: "CSandbox", dependencies: ["CSeccomp"]),
+        library("Telemetry", ["Roles", "Segment", "Link"]),
+        library("Configuration", ["Roles", "Link"]),
+        library("Systemd", ["CSystemd"]),
+        library("Processes", ["CKernel"]),
+        library("PollLoop", ["Link", "CKernel"]),
+        library(
+            "Worker",
+            ["Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "PollLoop", "CKernel", nioCore, nioPosix]),
+        // Roles.
+        library(
+            "Supervisor",
+            ["Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "Systemd", "PollLoop", "Processes", "CKernel"]),
+        library("Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", nioCore, nioPosix]),
+        library("Route", ["Worker", "HTTP1", "MCP", "StrictJSON", nioCore, nioPosix]),
+        library("Dialer", ["Worker"]),
+        library("Launcher", ["Worker"]),
+        library("Recorder", ["Worker"]),
+        library("Console", ["Worker", "HTTP1", "StrictJSON", "Sandbox", "CKernel", "PollLoop", nioCore, nioPosix]),
+        // The command line.
+        library(
+            "Commands",
+            [
+                "Supervisor", "Ingress", "Route", "Dialer", "Launcher", "Recorder", "Console", "Worker", "Sandbox",
+                "StrictJSON", "HTTP1", "CKernel", "Processes",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        .executableTarget(name: "mcpgw", dependencies: ["Commands"], swiftSettings: swift),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,152 @@
+// Process and kernel calls that Swift cannot make itself: fork and exec by descriptor, SCM_RIGHTS, memfds, signals, atomics on
+// shared memory. Every function returns -errno on failure and never touches errno otherwise. Descriptors made here are CLOEXEC.
+#ifndef CKERNEL_H
+#define CKERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+// --- process.c: starting, naming and reaping
+
+// Descriptor of the running program's own file, for ck_spawn.
+int ck_open_own_image(void);
+
+// Forks and executes `image` with exactly `count` descriptors: `fds[i]` becomes descriptor i; everything else is closed. SIGHUP and SIGINT are
+// ignored and all signals unblocked. `death_signal` (0: none) is sent to the child when the calling thread ends. Returns the pid, or -errno of
+// whatever failed, exec included.
+pid_t ck_spawn(int image, char *const argv[], char *const envp[], const int *fds, int count, int death_signal);
+
+// The name shown by ps and matched by pgrep (15 bytes at most).
+void ck_set_name(const char *name);
+
+// Not dumpable, no core file: memory of this process stays its own.
+int ck_protect_memory(void);
+
+// Becomes another account for good: supplementary groups, then gid, then uid; checks that there is no way back.
+int ck_become_user(const char *name, uid_t uid, gid_t gid);
+
+// The ids of an account; -ENOENT if there is none.
+int ck_find_user(const char *name, uid_t *uid, gid_t *gid);
+
+// Reaps one ended child without waiting: its pid, 0 if none has ended, -ECHILD if there are none. `status` is as waitpid gives it.
+pid_t ck_reap(int *status);
+
+// The exit code of `status`, or -1; the signal, or 0.
+int ck_exit_code(int status);
+int ck_exit_signal(int status);
+
+// Blocks SIGTERM, SIGINT, SIGHUP and SIGCHLD, ignores SIGPIPE, and returns a non-blocking signalfd for the four.
+int ck_signal_descriptor(void);
+
+// The next pending signal of a signalfd, 0 if none.
+int ck_next_signal(int fd);
+
+// Soft limit of open descriptors, raised towards `wanted` as far as the hard limit allows; returns the limit that holds.
+long ck_raise_descriptor_limit(long wanted);
+
+// --- descriptors.c: socket pairs and descriptor passing
+
+// A pair of connected non-blocking stream sockets with buffers of `buffer` bytes.
+int ck_stream_pair(int pair[2], int buffer);
+
+// A pair of connected non-blocking sequenced-packet sockets, for descriptors.
+int ck_packet_pair(int pair[2]);
+
+// Sends `ticket` with `count` descriptors as one packet.
+int ck_send_descriptors(int socket, uint64_t ticket, const int *fds, int count);
+
+// Receives one packet: the number of descriptors stored in `fds` (at most 4). Descriptors come CLOEXEC. -EBADMSG if the packet is malformed.
+int ck_receive_descriptors(int socket, uint64_t *ticket, int fds[4]);
+
+int ck_set_nonblocking(int fd);
+int ck_duplicate(int fd);
+
+// Whether the descriptor is open.
+bool ck_is_open(int fd);
+
+// What SO_PEERCRED answers (struct ucred, which glibc shows to GNU sources only).
+typedef struct {
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+} ck_credentials;
+
+// A pipe: ends[0] reads, ends[1] writes.
+int ck_pipe(int ends[2]);
+
+// A non-blocking eventfd.
+int ck_event_descriptor(void);
+
+// --- sockets.c: listening and connecting
+
+// A bound, listening TCP socket on a numeric IPv4 or IPv6 address.
+int ck_listen_tcp(const char *address, uint16_t port, int backlog);
+
+// A bound, listening Unix socket; an existing socket file is replaced. `mode` is the file's.
+int ck_listen_unix(const char *path, mode_t mode, int backlog);
+
+// Whether the descriptor is a listening stream socket.
+bool ck_is_listening(int fd);
+
+// The local address: numeric text in `text` (46 bytes at least), the port; returns the family.
+int ck_local_address(int fd, char *text, size_t size, uint16_t *port);
+
+// One socket address, for ck_connect_start.
+typedef struct {
+    struct sockaddr_storage storage;
+    socklen_t length;
+} ck_address;
+
+// Starts a non-blocking connect; the descriptor, whether or not it is connected yet.
+int ck_connect_start(const ck_address *address);
+int ck_connect_unix_start(const char *path);
+
+// A numeric IPv4 or IPv6 address with a port; false if `host` is a name.
+bool ck_numeric_address(const char *host, uint16_t port, ck_address *address);
+
+// Asks the name service: the number of addresses stored (at most `capacity`), or the negative EAI_ code. Blocks, possibly for long.
+int ck_resolve(const char *host, uint16_t port, ck_address *addresses, int capacity);
+
+// The text for a negative EAI_ code.
+const char *ck_resolve_error(int code);
+
+// The outcome of a connect after the descriptor became writable: 0 or -errno.
+int ck_connect_result(int fd);
+
+// --- memory.c: memfds and shared counters
+
+// A memfd of a fixed size, sealed against resizing, zero-filled.
+int ck_segment(const char *name, size_t size);
+
+// A memfd with exactly this content, sealed against every change.
+int ck_sealed_data(const char *name, const void *bytes, size_t size);
+
+// The same memory through a read-only descriptor.
+int ck_reopen_read_only(int fd);
+
+// Size of a descriptor sealed against resizing, or -EPERM if it is not sealed so.
+int64_t ck_sealed_size(int fd);
+
+// Shared (or, if not writable, read-only) mapping; null on failure.
+void *ck_map(int fd, size_t size, bool writable);
+void ck_unmap(void *base, size_t size);
+
+// Relaxed 64-bit access to shared memory that another process reads or writes.
+static inline uint64_t ck_load(const void *base, size_t offset) {
+    return __atomic_load_n((const uint64_t *)((const char *)base + offset), __ATOMIC_RELAXED);
+}
+static inline void ck_store(void *base, size_t offset, uint64_t value) {
+    __atomic_store_n((uint64_t *)((char *)base + offset), value, __ATOMIC_RELAXED);
+}
+static inline uint64_t ck_load_acquire(const void *base, size_t offset) {
+    return __atomic_load_n((const uint64_t *)((const char *)base + offset), __ATOMIC_ACQUIRE);
+}
+static inline void ck_store_release(void *base, size_t offset, uint64_t value) {
+    __atomic_store_n((uint64_t *)((char *)base + offset), value, __ATOMIC_RELEASE);
+}
+static inline void ck_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+#endif

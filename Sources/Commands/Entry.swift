@@ -1,0 +1,52 @@
+import ArgumentParser
+import Console
+import Dialer
+import Glibc
+import Ingress
+import Launcher
+import Recorder
+import Roles
+import Route
+import Worker
+
+/// Where the program begins, whatever it is to be. Synchronous: a worker must reach its role before anything could start a thread.
+public enum Entry {
+    /// What each role runs. A test program may put another function in the place of one.
+    public typealias RoleTable = [Role: @Sendable (Bootstrap.Outcome) -> Never]
+
+    /// The roles of the product.
+    public static let roles: RoleTable = [
+        .ingress: { Ingress.run($0) },
+        .route: { Route.run($0) },
+        .dialer: { Dialer.run($0) },
+        .launcher: { Launcher.run($0) },
+        .recorder: { Recorder.run($0) },
+        .console: { Console.run($0) },
+    ]
+
+    /// Runs a worker if the arguments say so, else the command line.
+    public static func main(roles: RoleTable = Entry.roles) -> Never {
+        let arguments = CommandLine.arguments
+        if let worker = WorkerArguments(arguments), let run = roles[worker.role] {
+            run(Bootstrap.prepare(worker) {})
+        }
+        if arguments.count == 3, arguments[1] == SandboxProbe.argument { SandboxProbe.run(arguments[2]) }
+        MCPGW.main()
+        exit(0)
+    }
+}
+
+/// The command line.
+struct MCPGW: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mcpgw",
+        abstract: "The firewall between AI agents and MCP servers.",
+        discussion: """
+            Puts itself between agents and an MCP server. Every message is read strictly and carried by separate, confined \
+            processes.
+
+              mcpgw proxy --upstream http://127.0.0.1:8080/mcp
+              mcpgw status
+            """,
+        subcommands: [ProxyCommand.self, StatusCommand.self, SandboxCommand.self, VersionCommand.self])
+}

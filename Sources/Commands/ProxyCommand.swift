@@ -1,0 +1,150 @@
+import ArgumentParser
+import Configuration
+import Glibc
+import Supervisor
+
+/// `mcpgw proxy`: the daemon.
+struct ProxyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "proxy",
+        abstract: "Protect a remote MCP server (Streamable HTTP).",
+        discussion: """
+            Every option can also be given by environment: MCPGW_ and the option in capitals, for example MCPGW_UPSTREAM \
+            or MCPGW_SUPERVISION_CRASH_LIMIT. Times are written 500ms, 30s, 5m or 1h. Started as root, the daemon binds its \
+            sockets and then becomes --user.
+
+            Exit status: 0 after an orderly stop, 2 if it cannot start.
+            """)
+
+    @Option(help: ArgumentHelp("The MCP endpoint to protect, for example http://127.0.0.1:8080/mcp.", valueName: "url"))
+    var upstream: String?
+
+    @Option(help: ArgumentHelp("Where clients connect (default 127.0.0.1:9090; port 0: any free one).", valueName: "host:port"))
+    var listen: String?
+
+    @Option(help: ArgumentHelp("Where health and metrics are served (default 127.0.0.1:9091).", valueName: "host:port"))
+    var metricsAddr: String?
+
+    @Option(help: ArgumentHelp("The unprivileged account to become when started as root.", valueName: "name"))
+    var user: String?
+
+    @Option(help: ArgumentHelp("State that outlives the daemon (default ~/.local/state/mcpgw).", valueName: "directory"))
+    var stateDir: String?
+
+    @Option(help: ArgumentHelp("The control socket's place (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
+    var runtimeDir: String?
+
+    @Option(help: ArgumentHelp("Time for requests in flight after SIGTERM (default 30s).", valueName: "time"))
+    var drainTimeout: String?
+
+    @Option(help: ArgumentHelp("Wait before the first restart of a crashed worker (default 10ms).", valueName: "time"))
+    var supervisionBackoffMin: String?
+
+    @Option(help: ArgumentHelp("Longest wait before a restart (default 10s).", valueName: "time"))
+    var supervisionBackoffMax: String?
+
+    @Option(help: ArgumentHelp("Crashes within the window that mark a worker down (default 10).", valueName: "number"))
+    var supervisionCrashLimit: String?
+
+    @Option(help: ArgumentHelp("The window, and the wait of a worker that is down (default 60s).", valueName: "time"))
+    var supervisionCrashWindow: String?
+
+    @Option(help: ArgumentHelp("Time between pings of the workers (default 1s).", valueName: "time"))
+    var supervisionPingInterval: String?
+
+    @Option(help: ArgumentHelp("Silence after which a worker is killed (default 5s).", valueName: "time"))
+    var supervisionPingTimeout: String?
+
+    @Option(help: ArgumentHelp("Time a worker has to become ready (default 5s).", valueName: "time"))
+    var supervisionStartTimeout: String?
+
+    @Option(help: ArgumentHelp("Time to connect to the upstream (default 5s).", valueName: "time"))
+    var connectTimeout: String?
+
+    func run() throws {
+        do {
+            let supervisor = try Supervisor(try configuration())
+            throw ExitCode(supervisor.run())
+        } catch let error as ConfigurationError {
+            fail(error.description)
+        } catch let error as StartError {
+            fail(error.description)
+        }
+    }
+
+    private func configuration() throws(ConfigurationError) -> Configuration {
+        guard let url = OptionValue(upstream, "--upstream", "MCPGW_UPSTREAM") else {
+            throw ConfigurationError("--upstream", "no MCP server is named; write for example --upstream http://127.0.0.1:8080/mcp")
+        }
+        guard let state = OptionValue(stateDir, "--state-dir", "MCPGW_STATE_DIR")?.text ?? DefaultDirectories.state else {
+            throw ConfigurationError("--state-dir", "neither HOME nor XDG_STATE_HOME is set; name a directory")
+        }
+        let route = Configuration.Route(name: "default", upstream: try UpstreamURL(parsing: url.text, source: url.source))
+        let runtime = OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.runtime
+        var configuration = Configuration(routes: [route], stateDirectory: state, runtimeDirectory: runtime)
+        if let value = OptionValue(listen, "--listen", "MCPGW_LISTEN") {
+            configuration.listen = try ListenAddress(parsing: value.text, emptyHost: "0.0.0.0", source: value.source)
+            guard configuration.listen.isLoopback else {
+                throw ConfigurationError(
+                    value.source,
+                    "\(configuration.listen) can be reached from other hosts, and this version cannot authenticate clients;"
+                        + " listen on 127.0.0.1 or [::1]")
+            }
+        }
+        if let value = OptionValue(metricsAddr, "--metrics-addr", "MCPGW_METRICS_ADDR") {
+            configuration.metricsAddress = try ListenAddress(parsing: value.text, emptyHost: "127.0.0.1", source: value.source)
+            guard configuration.metricsAddress.isLoopback else {
+                throw ConfigurationError(value.source, "health and metrics are served on loopback only in this version")
+            }
+        }
+        configuration.user = OptionValue(user, "--user", "MCPGW_USER")?.text
+        if let value = OptionValue(drainTimeout, "--drain-timeout", "MCPGW_DRAIN_TIMEOUT") {
+            configuration.drainTimeout = try value.nanoseconds()
+        }
+        if let value = OptionValue(connectTimeout, "--connect-timeout", "MCPGW_CONNECT_TIMEOUT") {
+            configuration.limits.connectTimeout = try value.nanoseconds(atLeast: 100_000_000)
+        }
+        configuration.supervision = try supervision()
+        return configuration
+    }
+
+    private func supervision() throws(ConfigurationError) -> Configuration.Supervision {
+        var result = Configuration.Supervision()
+        let millisecond: UInt64 = 1_000_000
+        if let value = OptionValue(supervisionBackoffMin, "--supervision-backoff-min", "MCPGW_SUPERVISION_BACKOFF_MIN") {
+            result.backoffMinimum = try value.nanoseconds(atLeast: millisecond)
+        }
+        if let value = OptionValue(supervisionBackoffMax, "--supervision-backoff-max", "MCPGW_SUPERVISION_BACKOFF_MAX") {
+            result.backoffMaximum = try value.nanoseconds(atLeast: millisecond)
+            guard result.backoffMaximum >= result.backoffMinimum else {
+                throw ConfigurationError(value.source, "'\(value.text)' is shorter than the first wait (--supervision-backoff-min)")
+            }
+        }
+        if let value = OptionValue(supervisionCrashLimit, "--supervision-crash-limit", "MCPGW_SUPERVISION_CRASH_LIMIT") {
+            result.crashLimit = try value.number(1...1_000_000)
+        }
+        if let value = OptionValue(supervisionCrashWindow, "--supervision-crash-window", "MCPGW_SUPERVISION_CRASH_WINDOW") {
+            result.crashWindow = try value.nanoseconds(atLeast: 100 * millisecond)
+        }
+        if let value = OptionValue(supervisionPingInterval, "--supervision-ping-interval", "MCPGW_SUPERVISION_PING_INTERVAL") {
+            result.pingInterval = try value.nanoseconds(atLeast: 10 * millisecond)
+        }
+        if let value = OptionValue(supervisionPingTimeout, "--supervision-ping-timeout", "MCPGW_SUPERVISION_PING_TIMEOUT") {
+            result.pingTimeout = try value.nanoseconds(atLeast: 50 * millisecond)
+            guard result.pingTimeout > result.pingInterval else {
+                throw ConfigurationError(value.source, "'\(value.text)' is not longer than the ping interval")
+            }
+        }
+        if let value = OptionValue(supervisionStartTimeout, "--supervision-start-timeout", "MCPGW_SUPERVISION_START_TIMEOUT") {
+            result.startTimeout = try value.nanoseconds(atLeast: 50 * millisecond)
+        }
+        return result
+    }
+}
+
+/// Ends the program with one message and exit status 2.
+func fail(_ message: String) -> Never {
+    let line = Array("mcpgw: \(message)\n".utf8)
+    _ = unsafe write(2, line, line.count)
+    exit(2)
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+import CKernel
+import Glibc
+import HTTP1
+import StrictJSON
+
+/// `mcpgw status`: what a running daemon says of itself over its control socket.
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show the processes, routes and confinement of the running daemon.",
+        discussion: "Exit status: 0 if the daemon is ready, 1 if it is not, 2 if it cannot be asked.")
+
+    @Flag(help: "Print the daemon's answer as JSON.")
+    var json = false
+
+    @Option(help: ArgumentHelp("The daemon's runtime directory (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
+    var runtimeDir: String?
+
+    func run() throws {
+        let directory = OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.runtime
+        let body: [UInt8]
+        do throws(ControlError) {
+            body = try ControlClient.get("/status", socket: directory + "/control.sock")
+        } catch {
+            fail(error.message)
+        }
+        var tape = JSONTape()
+        guard (try? JSONParser(limits: JSONLimits(), surrogates: .refuse).parse(body.span, into: &tape)) != nil else {
+            fail("the daemon's answer cannot be read")
+        }
+        let status = StatusText(tape: tape, bytes: body)
+        print(json ? String(decoding: body, as: UTF8.self) : status.text)
+        if !status.isReady { throw ExitCode(1) }
+    }
+}
+
+/// Why the daemon could not be asked.
+struct ControlError: Error {
+    let message: String
+}
+
+/// Asks a running daemon over its control socket.
+enum ControlClient {
+    /// The body of a 200 answer.
+    static func get(_ path: String, socket: String) throws(ControlError) -> [UInt8] {
+        let descriptor = unsafe ck_connect_unix_start(socket)
+        guard descriptor >= 0 else {
+            let reason = unsafe String(cString: strerror(-descriptor))
+            throw ControlError(message: "no daemon answers at \(socket) (\(reason)); is it running, and is --runtime-dir right?")
+        }
+        defer { close(descriptor) }
+        let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+        guard unsafe write(descriptor, request, request.count) == request.count else {
+            throw ControlError(message: "cannot ask the daemon at \(socket)")
+        }
+        let answer = try readAll(descriptor, socket)
+        var parser = ResponseParser()
+        guard (try? parser.parseHead(answer.span, requestMethod: .get)) == true else {
+            throw ControlError(message: "the daemon at \(socket) gave no answer that can be read")
+        }
+        let body = Array(answer[parser.head.length...])
+        guard parser.head.status == 200 else {
+            let text = String(decoding: body, as: UTF8.self).split(separator: "\n").first.map(String.init) ?? ""
+            throw ControlError(message: "the daemon at \(socket) refused: \(text)")
+        }
+        return body
+    }
+
+    private static func readAll(_ descriptor: Int32, _ socket: String) throws(ControlError) -> [UInt8] {
+        var answer: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+        while true {
+            var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard unsafe poll(&watched, 1, 5000) > 0 else {
+                throw ControlError(message: "the daemon at \(socket) does not answer")
+            }
+            let count = unsafe read(descriptor, &chunk, chunk.count)
+            if count > 0 { answer += chunk[..<count] } else if count == 0 { return answer } else if errno != EAGAIN && errno != EINTR {
+                return answer
+            }
+        }
+    }
+}

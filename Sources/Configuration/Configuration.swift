@@ -1,0 +1,90 @@
+/// One validated configuration of the daemon. Times are nanoseconds, sizes bytes; defaults are those of DESIGN 12.
+public struct Configuration: Equatable, Sendable {
+    /// One upstream and what belongs to it.
+    public struct Route: Equatable, Sendable {
+        /// The route's name in logs, metrics and status.
+        public var name: String
+        /// The server.
+        public var upstream: UpstreamURL
+
+        /// A route.
+        public init(name: String, upstream: UpstreamURL) {
+            self.name = name
+            self.upstream = upstream
+        }
+    }
+
+    /// How workers are watched and restarted.
+    public struct Supervision: Equatable, Sendable {
+        /// The wait before the first restart.
+        public var backoffMinimum: UInt64 = 10_000_000
+        /// The longest wait.
+        public var backoffMaximum: UInt64 = 10_000_000_000
+        /// So many crashes within the window mark a worker down.
+        public var crashLimit = 10
+        /// The window, and how long a worker that is down stays so before it is tried again.
+        public var crashWindow: UInt64 = 60_000_000_000
+        /// The time between pings.
+        public var pingInterval: UInt64 = 1_000_000_000
+        /// A worker silent for so long is killed.
+        public var pingTimeout: UInt64 = 5_000_000_000
+        /// A worker not ready after so long is killed.
+        public var startTimeout: UInt64 = 5_000_000_000
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// Limits and time-outs of the message path.
+    public struct Limits: Equatable, Sendable {
+        /// The largest request body.
+        public var requestBody: UInt64 = 4 << 20
+        /// The largest reply.
+        public var reply: UInt64 = 16 << 20
+        /// The time a client has to send a request's head.
+        public var headTimeout: UInt64 = 10_000_000_000
+        /// The time a body may stand still.
+        public var bodyTimeout: UInt64 = 30_000_000_000
+        /// The time an upstream may take for a reply, counted anew at each sign of progress.
+        public var requestTimeout: UInt64 = 600_000_000_000
+        /// The time to connect to an upstream.
+        public var connectTimeout: UInt64 = 5_000_000_000
+        /// Upstream connections per route.
+        public var upstreamConnections = 64
+        /// How long an idle upstream connection is kept.
+        public var upstreamIdle: UInt64 = 90_000_000_000
+        /// Requests that may wait per route.
+        public var queue = 256
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// Where clients connect.
+    public var listen = ListenAddress(host: "127.0.0.1", port: 9090)
+    /// Where health and metrics are served.
+    public var metricsAddress = ListenAddress(host: "127.0.0.1", port: 9091)
+    /// The upstreams.
+    public var routes: [Route]
+    /// The account to become when started as root.
+    public var user: String?
+    /// State that outlives the process.
+    public var stateDirectory: String
+    /// Sockets of the running process.
+    public var runtimeDirectory: String
+    /// The time in-flight requests have after SIGTERM.
+    public var drainTimeout: UInt64 = 30_000_000_000
+    /// Refuse to start with less confinement than promised.
+    public var strictSandbox = false
+    /// Supervision.
+    public var supervision = Supervision()
+    /// Limits.
+    public var limits = Limits()
+
+    /// A configuration with the embedded defaults.
+    public init(routes: [Route], stateDirectory: String, runtimeDirectory: String) {
+        self.routes = routes
+        self.stateDirectory = stateDirectory
+        self.runtimeDirectory = runtimeDirectory
+    }
+}

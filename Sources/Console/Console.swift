@@ -1,0 +1,102 @@
+import Configuration
+import Glibc
+import Link
+import NIOCore
+import NIOPosix
+import Segment
+import Telemetry
+import Worker
+
+/// Serves health, metrics and `mcpgw status`: reads what the others show in their segments, and asks nobody.
+public final class Console: WorkerRole {
+    let context: WorkerContext
+    let loop: EventLoop
+    let generation: ConsoleGeneration
+    private let supervision: Supervision
+    private let processTable: SnapshotSegment
+    /// The counters of every worker, as the process table lists them.
+    private var counters: [WorkerKey: CounterSegment] = [:]
+    private var channels: [ObjectIdentifier: Channel] = [:]
+    private var listeners: [Channel] = []
+
+    /// Names one worker.
+    struct WorkerKey: Hashable {
+        let role: UInt8
+        let index: UInt16
+    }
+
+    /// Runs the role in the confined process.
+    public static func run(_ outcome: Bootstrap.Outcome) -> Never {
+        LoopWorker.run(outcome) { context, loop, supervision throws(LinkViolation) in
+            try Console(context, loop: loop, supervision: supervision)
+        }
+    }
+
+    private init(_ context: WorkerContext, loop: EventLoop, supervision: Supervision) throws(LinkViolation) {
+        self.context = context
+        self.loop = loop
+        self.supervision = supervision
+        generation = try context.decode(ConsoleGeneration.self)
+        var table: SnapshotSegment?
+        for segment in context.segments {
+            defer { close(segment.descriptor) }
+            switch segment.use {
+            case .processTable: table = try? SnapshotSegment(descriptor: segment.descriptor, writable: false)
+            case .counters:
+                let key = WorkerKey(role: segment.role.rawValue, index: segment.index)
+                counters[key] = try? CounterSegment(reading: segment.descriptor)
+            case .ownCounters: break
+            }
+        }
+        guard let table else { throw .badPayload }
+        processTable = table
+    }
+
+    /// Begins to answer on the management listener or the control socket.
+    public func serve(_ listener: ListenerMessage, descriptor: Int32) {
+        let console = NIOLoopBound(self, eventLoop: loop)
+        let isControl = listener.name == "control"
+        ServerBootstrap(group: loop)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ConsoleConnection(console.value, isControl: isControl))
+                }
+            }
+            .withBoundSocket(descriptor)
+            .whenComplete { result in
+                switch result {
+                case .success(let channel):
+                    console.value.listeners.append(channel)
+                    console.value.supervision.served(listener: listener.id)
+                case .failure(let error):
+                    console.value.context.log.error("cannot accept on \(listener.address): \(error)")
+                }
+            }
+    }
+
+    /// Answers take no time worth waiting for.
+    public func drain() { supervision.finish() }
+
+    /// The supervisor's table; nil while it shows none.
+    func readTable() -> ProcessTable? {
+        guard let bytes = processTable.read() else { return nil }
+        return try? ProcessTable(decoding: bytes.span)
+    }
+
+    /// A worker's counter; 0 where its segment could not be read.
+    func value(_ counter: Counter, of worker: ProcessTable.Worker) -> UInt64 {
+        counters[WorkerKey(role: worker.role.rawValue, index: worker.index)]?[counter.rawValue] ?? 0
+    }
+
+    /// Whether a route can be reached: its worker runs and its last attempt at the upstream succeeded.
+    func routeState(_ index: Int, _ table: ProcessTable) -> String {
+        guard let worker = table.workers.first(where: { $0.role == .route && Int($0.index) == index }),
+            worker.state == .running
+        else { return "down" }
+        switch UpstreamState(rawValue: value(.upstreamState, of: worker)) {
+        case .reachable: return "up"
+        case .unreachable: return "unreachable"
+        case .unknown, nil: return "unknown"
+        }
+    }
+}

@@ -1,0 +1,371 @@
+import HTTP1
+import Link
+import MCP
+import NIOCore
+import Telemetry
+
+/// One client's connection: reads requests one after the other, answers them in order, keeps nothing of a finished one.
+final class ClientConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase {
+        /// Between requests, or in the middle of a head.
+        case head
+        /// The head is admitted, the body is coming.
+        case body(AdmittedHead)
+        /// A request is on its way; what the client sends meanwhile waits.
+        case exchange(keepAlive: Bool)
+        /// The last answer is written.
+        case closing
+    }
+
+    /// Bytes of further requests that may wait behind the present one.
+    private static let readAhead = 256 * 1024
+
+    /// How long a connection may be kept open between requests.
+    private static let idleLimit = TimeAmount.seconds(75)
+
+    private let ingress: Ingress
+    private let names: OwnNames
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.head
+    private var input = ByteBuffer()
+    private var output = ByteBuffer()
+    private var body = ByteBuffer()
+    private var parser = RequestParser()
+    private var decoder: ChunkedDecoder?
+    private var exchange: Exchange?
+    private var flushScheduled = false
+    private var reading = true
+    private var inLoop = false
+    /// The first bytes of a head have come; its time runs from there.
+    private var inHead = false
+    /// When the present wait is over; nil while there is none.
+    private var deadline: NIODeadline?
+
+    init(_ ingress: Ingress, names: OwnNames) {
+        self.ingress = ingress
+        self.names = names
+    }
+
+    var ingressCounters: Counters { ingress.context.counters }
+
+    /// Whether the client takes more at the moment.
+    var isWritable: Bool { context?.channel.isWritable ?? false }
+
+    // MARK: Reading
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        guard ingress.opened(self) else {
+            refuse(Refusal(503, "too many connections"))
+            return
+        }
+        deadline = .now() + .nanoseconds(Int64(ingress.generation.headTimeout))
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var chunk = unwrapInboundIn(data)
+        if input.readableBytes == 0 { input = chunk } else { input.writeBuffer(&chunk) }
+        readRequests()
+    }
+
+    /// Reads as many requests as can be begun now.
+    private func readRequests() {
+        // Finishing an exchange calls this again; the loop below then goes on by itself, at the same depth of the stack.
+        guard !inLoop else { return }
+        inLoop = true
+        defer { inLoop = false }
+        while context != nil {
+            switch phase {
+            case .head:
+                guard input.readableBytes > 0, readRequest() else { return settleInput() }
+            case .body(let head):
+                guard readBody(head) else { return settleInput() }
+            case .exchange:
+                return settleInput()
+            case .closing:
+                input.clear()
+                return
+            }
+        }
+    }
+
+    /// Pauses reading while too much waits, and gives consumed memory back.
+    private func settleInput() {
+        if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
+        guard case .exchange = phase else { return }
+        if reading, input.readableBytes > ClientConnection.readAhead { setReading(false) }
+    }
+
+    private func setReading(_ on: Bool) {
+        reading = on
+        _ = context?.channel.syncOptions.map { options in try? options.setOption(.autoRead, value: on) }
+    }
+
+    /// The phases `readRequest` and `admit`. False: more bytes are needed, or the request is refused.
+    private func readRequest() -> Bool {
+        do throws(HTTP1Error) {
+            guard try parser.parseHead(input.readableBytesUInt8Span) else {
+                if !inHead { deadline = .now() + .nanoseconds(Int64(ingress.generation.headTimeout)) }
+                inHead = true
+                return false
+            }
+            inHead = false
+        } catch {
+            refuse(Refusal(error.status, error.reason))
+            return false
+        }
+        let head: AdmittedHead
+        do throws(Refusal) {
+            head = try AdmittedHead(parser.head, input.readableBytesUInt8Span, names: names)
+            if case .length(let count) = head.framing, count > ingress.generation.requestBody {
+                throw Refusal(413, "a message has at most \(ingress.generation.requestBody) bytes")
+            }
+        } catch {
+            refuse(error)
+            return false
+        }
+        input.moveReaderIndex(forwardBy: parser.head.length)
+        if head.framing == .chunked { decoder = ChunkedDecoder(maxBody: ingress.generation.requestBody) }
+        body = ByteBuffer()
+        phase = .body(head)
+        deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+        if head.expectsContinue, input.readableBytes == 0 {
+            output.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
+            scheduleFlush()
+        }
+        return true
+    }
+
+    /// Takes body bytes. False: more are needed, or the request is refused.
+    private func readBody(_ head: AdmittedHead) -> Bool {
+        let before = input.readableBytes
+        switch head.framing {
+        case .none, .untilClose: break
+        case .length(let count):
+            guard input.readableBytes >= Int(count), let slice = input.readSlice(length: Int(count)) else {
+                deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+                return false
+            }
+            body = slice
+        case .chunked:
+            do throws(HTTP1Error) {
+                guard try readChunks() else {
+                    if input.readableBytes != before { deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout)) }
+                    return false
+                }
+            } catch {
+                refuse(Refusal(error.status, error.reason))
+                return false
+            }
+        }
+        deadline = nil
+        phase = .exchange(keepAlive: head.keepAlive && !ingress.isDraining)
+        readMessage(head)
+        return true
+    }
+
+    private func readChunks() throws(HTTP1Error) -> Bool {
+        while var decoder {
+            let bytes = input
+            switch try decoder.next(bytes.readableBytesUInt8Span) {
+            case .needMore(let consumed):
+                input.moveReaderIndex(forwardBy: consumed)
+                self.decoder = decoder
+                return false
+            case .data(let range):
+                input.moveReaderIndex(forwardBy: range.lowerBound)
+                if var piece = input.readSlice(length: range.count) { body.writeBuffer(&piece) }
+                self.decoder = decoder
+            case .end(let consumed):
+                input.moveReaderIndex(forwardBy: consumed)
+                self.decoder = nil
+            }
+        }
+        return true
+    }
+
+    // MARK: One exchange
+
+    /// The phases `readMessage` and `resolveRoute`.
+    private func readMessage(_ head: AdmittedHead) {
+        let requestID = ingress.makeRequestID()
+        ingressCounters.add(head.method == .post ? .requestsPost : head.method == .get ? .requestsGet : .requestsDelete)
+        ingressCounters.add(.requestBytes, UInt64(body.readableBytes))
+        var message: MessageSummary?
+        var messageID: [UInt8]?
+        if head.method == .post {
+            do throws(GatewayError) {
+                let summary = try ingress.readMessage(body)
+                message = summary
+                messageID = summary.id.flatMap { body.getBytes(at: body.readerIndex + $0.lowerBound, length: $0.count) }
+            } catch {
+                ingressCounters.add(.refused)
+                let isModern = head.fields.contains { $0.name == "mcp-method" }
+                writeError(error, id: nil, requestID: requestID, isModern: isModern, method: .post)
+                return finishExchange()
+            }
+        }
+        let gate = ingress.resolveRoute()
+        let exchange = Exchange(
+            head: head, body: body, message: message, messageID: messageID, requestID: requestID,
+            generation: ingress.context.generation, connection: self, gate: gate)
+        self.exchange = exchange
+        body = ByteBuffer()
+        gate.begin(exchange)
+    }
+
+    /// The exchange is answered: the next request may be read.
+    func finish(_ finished: Exchange) {
+        guard exchange === finished else { return }
+        exchange = nil
+        finishExchange()
+        readRequests()
+    }
+
+    private func finishExchange() {
+        guard case .exchange(let keepAlive) = phase else { return }
+        scheduleFlush()
+        guard keepAlive, !ingress.isDraining else { return closeAfterFlush() }
+        phase = .head
+        deadline = .now() + ClientConnection.idleLimit
+        if !reading { setReading(true) }
+    }
+
+    /// The daemon stops: an idle connection closes, a busy one after its answer.
+    func drain() {
+        if case .head = phase, input.readableBytes == 0 { context?.close(promise: nil) }
+        exchange?.drain()
+    }
+
+    /// Ends the connection when its present wait has lasted too long.
+    func checkTime(_ now: NIODeadline) {
+        guard let deadline, now > deadline else { return }
+        self.deadline = nil
+        switch phase {
+        case .closing: context?.close(promise: nil)
+        case .head where input.readableBytes == 0: context?.close(promise: nil)
+        case .head, .body, .exchange: refuse(Refusal(408, "the request did not arrive in time"))
+        }
+    }
+
+    // MARK: Writing
+
+    func writeHead(_ head: ReplyHead) {
+        ingressCounters.add(.answered)
+        output.writeReplyHead(head, closes: closesAfterReply)
+        scheduleFlush()
+    }
+
+    func writeBody(_ bytes: ByteBuffer) {
+        ingressCounters.add(.replyBytes, UInt64(bytes.readableBytes))
+        append(bytes)
+    }
+
+    func writeChunk(_ bytes: ByteBuffer) {
+        ingressCounters.add(.replyBytes, UInt64(bytes.readableBytes))
+        output.writeChunkHead(bytes.readableBytes)
+        append(bytes)
+        output.writeStaticString("\r\n")
+    }
+
+    func writeLastChunk() {
+        output.writeStaticString(HTTP1Encoding.lastChunk)
+        scheduleFlush()
+    }
+
+    /// A server-sent event of the gateway's own.
+    func writeEvent(_ json: [UInt8]) {
+        var event = ByteBuffer()
+        event.writeStaticString("event: message\ndata: ")
+        event.writeBytes(json)
+        event.writeStaticString("\n\n")
+        writeChunk(event)
+    }
+
+    func writeError(_ error: GatewayError, id: [UInt8]?, requestID: UInt64, isModern: Bool, method: ExchangeMethod) {
+        let body = error.body(id: id, requestID: requestID)
+        // Without a message there is nothing for a transport to hang on to: GET and DELETE get the status itself.
+        let status = method == .post ? error.status(isModern: isModern) : error.modernStatus
+        let head = ReplyHead(status: status, kind: .json, bodyLength: UInt64(body.count), retryAfter: status == 200 ? 0 : error.retryAfter)
+        output.writeReplyHead(head, closes: closesAfterReply)
+        output.writeBytes(body)
+        scheduleFlush()
+    }
+
+    /// The reply broke off in the middle of a counted body: only closing tells the client.
+    func abandonReply() {
+        exchange = nil
+        phase = .closing
+        context?.close(promise: nil)
+    }
+
+    /// Answers before or instead of reading the body, and closes: what follows on the connection cannot be trusted.
+    private func refuse(_ refusal: Refusal) {
+        ingressCounters.add(.refused)
+        output.writeRefusal(refusal, requestID: ingress.makeRequestID())
+        closeAfterFlush()
+    }
+
+    private var closesAfterReply: Bool {
+        if case .exchange(let keepAlive) = phase { return !keepAlive || ingress.isDraining }
+        return true
+    }
+
+    private func append(_ bytes: ByteBuffer) {
+        if bytes.readableBytes >= 16 * 1024, let context {
+            writeOutput(context)
+            context.write(wrapOutboundOut(bytes), promise: nil)
+        } else {
+            var copy = bytes
+            output.writeBuffer(&copy)
+        }
+        scheduleFlush()
+    }
+
+    private func writeOutput(_ context: ChannelHandlerContext) {
+        guard output.readableBytes > 0 else { return }
+        context.write(wrapOutboundOut(output), promise: nil)
+        output = ByteBuffer()
+    }
+
+    private func scheduleFlush() {
+        guard !flushScheduled else { return }
+        flushScheduled = true
+        ingress.scheduleFlush(self)
+    }
+
+    func flush() {
+        flushScheduled = false
+        guard let context else { return }
+        writeOutput(context)
+        context.flush()
+    }
+
+    /// Sends what is written, then the end of the stream, and reads on for a moment: closing a socket with unread bytes
+    /// would reset it, and the client might lose the answer.
+    private func closeAfterFlush() {
+        phase = .closing
+        deadline = .now() + .seconds(2)
+        guard let context else { return }
+        if !reading { setReading(true) }
+        writeOutput(context)
+        context.flush()
+        context.close(mode: .output, promise: nil)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { exchange?.release() }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.context = nil
+        exchange?.clientGone()
+        exchange = nil
+        ingress.closed(self)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}

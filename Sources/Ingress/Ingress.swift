@@ -1,0 +1,163 @@
+import Configuration
+import Glibc
+import Link
+import MCP
+import NIOCore
+import NIOPosix
+import StrictJSON
+import Telemetry
+import Worker
+
+/// The one worker that talks to clients: reads their requests, checks what can be checked without an upstream, and carries each
+/// exchange over a link to the route it belongs to (DESIGN 4).
+public final class Ingress: WorkerRole {
+    /// Client connections at most; below the descriptor limit of the role's sandbox.
+    static let connectionLimit = 3500
+
+    let context: WorkerContext
+    let loop: EventLoop
+    let generation: IngressGeneration
+    private let supervision: Supervision
+    /// The way to each route, by index.
+    private(set) var routes: [RouteGate] = []
+    private var listeners: [Channel] = []
+    private var connections: [ObjectIdentifier: ClientConnection] = [:]
+    private var unflushed: [ClientConnection] = []
+    private(set) var isDraining = false
+    /// Ids of exchanges: a random start, so that two runs do not share them.
+    private var nextRequestID = UInt64.random(in: .min ... .max)
+    /// Reused for every message; the loop reads one at a time.
+    var tape = JSONTape()
+    let parser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
+
+    /// Runs the role in the confined process.
+    public static func run(_ outcome: Bootstrap.Outcome) -> Never {
+        LoopWorker.run(outcome) { context, loop, supervision throws(LinkViolation) in
+            try Ingress(context, loop: loop, supervision: supervision)
+        }
+    }
+
+    private init(_ context: WorkerContext, loop: EventLoop, supervision: Supervision) throws(LinkViolation) {
+        self.context = context
+        self.loop = loop
+        self.supervision = supervision
+        generation = try context.decode(IngressGeneration.self)
+        routes = generation.routes.indices.map { RouteGate(index: $0, ingress: self) }
+        sweep()
+    }
+
+    // MARK: What the supervisor tells
+
+    /// The link to a route's new worker.
+    public func attach(_ link: AttachMessage, descriptors: [Int32]) {
+        guard link.kind == .request, link.side == .opener, Int(link.peerIndex) < routes.count else {
+            for descriptor in descriptors { close(descriptor) }
+            return
+        }
+        routes[Int(link.peerIndex)].attach(link, descriptor: descriptors[0], supervision: supervision)
+    }
+
+    /// Begins to accept clients.
+    public func serve(_ listener: ListenerMessage, descriptor: Int32) {
+        let ingress = NIOLoopBound(self, eventLoop: loop)
+        let names = OwnNames(address: listener.address)
+        ServerBootstrap(group: loop)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let connection = ClientConnection(ingress.value, names: names)
+                    try channel.pipeline.syncOperations.addHandler(connection)
+                }
+            }
+            .withBoundSocket(descriptor)
+            .whenComplete { result in
+                let ingress = ingress.value
+                switch result {
+                case .success(let channel):
+                    ingress.listeners.append(channel)
+                    ingress.supervision.served(listener: listener.id)
+                case .failure(let error):
+                    ingress.context.log.error("cannot accept on \(listener.address): \(error)")
+                }
+            }
+    }
+
+    /// A route came up or is down.
+    public func routeChanged(_ state: RouteStateMessage) {
+        guard Int(state.index) < routes.count else { return }
+        routes[Int(state.index)].setUp(state.isUp)
+    }
+
+    /// Accepts nothing new and exits when the last exchange is answered.
+    public func drain() {
+        isDraining = true
+        for listener in listeners { listener.close(promise: nil) }
+        for connection in connections.values { connection.drain() }
+        finishIfDrained()
+    }
+
+    // MARK: Connections
+
+    func opened(_ connection: ClientConnection) -> Bool {
+        context.counters.add(.connections)
+        guard connections.count < Ingress.connectionLimit else { return false }
+        connections[ObjectIdentifier(connection)] = connection
+        context.counters.set(.openConnections, UInt64(connections.count))
+        return true
+    }
+
+    func closed(_ connection: ClientConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        context.counters.set(.openConnections, UInt64(connections.count))
+        finishIfDrained()
+    }
+
+    /// Exits once draining and no client is left.
+    private func finishIfDrained() {
+        if isDraining && connections.isEmpty { supervision.finish() }
+    }
+
+    func makeRequestID() -> UInt64 {
+        nextRequestID &+= 1
+        return nextRequestID
+    }
+
+    /// Flushes a connection at the end of the loop's turn, once for everything written in it.
+    func scheduleFlush(_ connection: ClientConnection) {
+        if unflushed.isEmpty {
+            loop.assumeIsolated().execute { [self] in
+                let connections = unflushed
+                unflushed.removeAll(keepingCapacity: true)
+                for connection in connections { connection.flush() }
+            }
+        }
+        unflushed.append(connection)
+    }
+
+    /// Looks once a second for connections and waiting exchanges whose time is over: cheaper than a timer for each.
+    private func sweep() {
+        loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
+            let now = NIODeadline.now()
+            for connection in connections.values { connection.checkTime(now) }
+            for route in routes { route.checkTime(now) }
+            sweep()
+        }
+    }
+}
+
+extension Ingress {
+    /// The phase `readMessage`: one strict parse, and what kind of message it is.
+    func readMessage(_ body: ByteBuffer) throws(GatewayError) -> MessageSummary {
+        let bytes = body.readableBytesUInt8Span
+        do throws(JSONError) {
+            try parser.parse(bytes, into: &tape)
+        } catch {
+            throw .notJSON(offset: error.offset)
+        }
+        return try MessageSummary(tape, bytes)
+    }
+
+    /// The phase `resolveRoute`. There is one route in this version.
+    func resolveRoute() -> RouteGate { routes[0] }
+}

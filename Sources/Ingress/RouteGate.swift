@@ -1,0 +1,123 @@
+import Link
+import MCP
+import NIOCore
+import Worker
+
+/// The ingress's way to one route: the present link, the exchanges on it, and those that wait while the worker restarts.
+final class RouteGate: PeerLinkDelegate {
+    let index: Int
+    private unowned let ingress: Ingress
+    private var link: PeerLink?
+    private var isUp = true
+    private var exchanges: [StreamID: Exchange] = [:]
+    private var waiting: [(exchange: Exchange, since: NIODeadline)] = []
+
+    init(index: Int, ingress: Ingress) {
+        self.index = index
+        self.ingress = ingress
+    }
+
+    /// Exchanges carried or waiting.
+    var activeCount: Int { exchanges.count + waiting.count }
+
+    func attach(_ message: AttachMessage, descriptor: Int32, supervision: Supervision) {
+        if let old = link {
+            link = nil
+            old.close()
+            failAll()
+        }
+        isUp = true
+        link = PeerLink.connect(message, descriptor: descriptor, loop: ingress.loop, supervision: supervision, delegate: self)
+        let queued = waiting
+        waiting.removeAll()
+        for item in queued { begin(item.exchange) }
+    }
+
+    func setUp(_ up: Bool) {
+        isUp = up
+        guard !up else { return }
+        let queued = waiting
+        waiting.removeAll()
+        for item in queued { item.exchange.fail(.upstreamUnavailable("its worker is down")) }
+    }
+
+    /// Carries an exchange, or keeps it while the route's worker restarts.
+    func begin(_ exchange: Exchange) {
+        guard isUp else { return exchange.fail(.upstreamUnavailable("its worker is down")) }
+        guard let link, link.isOpen else {
+            guard waiting.count < Int(ingress.generation.queue) else {
+                return exchange.fail(.capacity("too many requests wait for this server"))
+            }
+            waiting.append((exchange, NIODeadline.now()))
+            return
+        }
+        guard let payload = exchange.openPayload() else {
+            return exchange.fail(.notAMessage("a header field is too long or holds characters it must not hold"))
+        }
+        guard let stream = link.open(payload) else {
+            return exchange.fail(.capacity("too many requests in flight to this server"))
+        }
+        exchanges[stream] = exchange
+        noteInFlight()
+        exchange.carried(by: link, stream)
+    }
+
+    /// A client that left while its request waited.
+    func forget(_ exchange: Exchange) { waiting.removeAll { $0.exchange === exchange } }
+
+    func checkTime(_ now: NIODeadline) {
+        let limit = TimeAmount.nanoseconds(Int64(ingress.generation.routeWait))
+        while let first = waiting.first, now - first.since > limit {
+            waiting.removeFirst()
+            first.exchange.fail(.upstreamUnavailable("its worker does not come back"))
+        }
+    }
+
+    private func finish(_ stream: StreamID) {
+        exchanges[stream] = nil
+        noteInFlight()
+    }
+
+    private func noteInFlight() { ingress.context.counters.set(.inFlight, UInt64(exchanges.count)) }
+
+    private func failAll() {
+        let lost = exchanges.values
+        exchanges.removeAll()
+        noteInFlight()
+        for exchange in lost { exchange.linkLost() }
+    }
+
+    // MARK: PeerLinkDelegate
+
+    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) { throw .notPermitted }
+
+    func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
+        exchanges[stream]?.replyBegins(try ReplyHead(decoding: payload))
+    }
+
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
+        try exchanges[stream]?.replyContinues(bytes)
+    }
+
+    func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation) {
+        guard let exchange = exchanges[stream] else { return }
+        finish(stream)
+        try exchange.replyEnds()
+    }
+
+    func writable(_ stream: StreamID, on link: PeerLink) { exchanges[stream]?.sendBody() }
+
+    func cancelled(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {}
+
+    func reset(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {
+        guard let exchange = exchanges[stream] else { return }
+        finish(stream)
+        exchange.replyBreaks(reason)
+    }
+
+    func closed(_ link: PeerLink) {
+        guard self.link === link else { return }
+        self.link = nil
+        failAll()
+    }
+}

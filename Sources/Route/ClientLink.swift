@@ -1,0 +1,56 @@
+import Link
+import NIOCore
+import Worker
+
+/// The route's end of the link to the ingress: one exchange per stream.
+final class ClientLink: PeerLinkDelegate {
+    private let route: Route
+    private var link: PeerLink?
+    private var exchanges: [StreamID: RouteExchange] = [:]
+
+    init(_ message: AttachMessage, descriptor: Int32, route: Route, supervision: Supervision) {
+        self.route = route
+        link = PeerLink.connect(message, descriptor: descriptor, loop: route.loop, supervision: supervision, delegate: self)
+    }
+
+    /// An exchange is over: nothing more is said on its stream.
+    func finished(_ stream: StreamID) { exchanges[stream] = nil }
+
+    /// Ends exchanges whose upstream is silent.
+    func checkTime(_ now: NIODeadline) {
+        for exchange in exchanges.values { exchange.checkTime(now) }
+    }
+
+    /// A new ingress takes this one's place.
+    func replace() { link?.close() }
+
+    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
+        let open = try RequestOpen(decoding: payload)
+        guard open.bodyLength <= route.generation.requestBody else { throw .badPayload }
+        route.context.counters.add(.requestsPost)
+        exchanges[stream] = RouteExchange(open, route: route, owner: self, link: link, stream: stream)
+    }
+
+    func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) { throw .notPermitted }
+
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
+        try exchanges[stream]?.receive(bytes)
+    }
+
+    func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation) { try exchanges[stream]?.forward() }
+
+    func writable(_ stream: StreamID, on link: PeerLink) { exchanges[stream]?.writable() }
+
+    func cancelled(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) { exchanges[stream]?.cancelled(reason) }
+
+    func reset(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {
+        exchanges.removeValue(forKey: stream)?.abandoned()
+    }
+
+    func closed(_ link: PeerLink) {
+        self.link = nil
+        let lost = exchanges.values
+        exchanges.removeAll()
+        for exchange in lost { exchange.abandoned() }
+    }
+}

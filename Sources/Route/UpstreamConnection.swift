@@ -1,0 +1,224 @@
+import Configuration
+import Glibc
+import HTTP1
+import NIOCore
+import NIOPosix
+import Telemetry
+import Worker
+
+/// What a connection tells the exchange it carries.
+protocol UpstreamReader: AnyObject {
+    /// The answer's head, read in place; interim answers are skipped.
+    func replyHead(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>)
+    /// A piece of the body.
+    func replyBody(_ bytes: ByteBuffer)
+    /// The body is complete.
+    func replyComplete()
+    /// The connection broke before the answer was complete.
+    func replyBroken(_ reason: String)
+}
+
+/// One connection to the upstream: one exchange at a time, answers read strictly.
+final class UpstreamConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase {
+        /// Nothing is asked; whatever the upstream sends is wrong.
+        case idle
+        case head
+        case counted(remaining: UInt64)
+        case chunked(ChunkedDecoder)
+        case untilClose
+        case closed
+    }
+
+    private unowned let pool: UpstreamPool
+    private let loop: EventLoop
+    private let generation: RouteGeneration
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.idle
+    private var parser = ResponseParser()
+    private var input = ByteBuffer()
+    private var method = HTTPMethod.post
+    private var keepAlive = true
+    private weak var reader: UpstreamReader?
+    private var onActive: (() -> Void)?
+    /// When the last exchange ended.
+    private(set) var idleSince = NIODeadline.now()
+    private var lastProgress = NIODeadline.now()
+
+    init(pool: UpstreamPool, loop: EventLoop, generation: RouteGeneration) {
+        self.pool = pool
+        self.loop = loop
+        self.generation = generation
+    }
+
+    /// Serves a connected descriptor; `ready` is called when it can carry an exchange.
+    func begin(descriptor: Int32, ready: @escaping () -> Void) {
+        onActive = ready
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        ClientBootstrap(group: loop)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 131_072))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+            }
+            .withConnectedSocket(descriptor)
+            .whenFailure { _ in bound.value.ended("it could not be used") }
+    }
+
+    /// Whether it can carry an exchange.
+    var isUsable: Bool {
+        if case .idle = phase { return context != nil }
+        return false
+    }
+
+    /// Sends a request and reads its answer for `reader`.
+    func start(_ request: ByteBuffer, method: HTTPMethod, reader: UpstreamReader) {
+        guard let context else { return reader.replyBroken("the connection ended") }
+        self.method = method
+        self.reader = reader
+        phase = .head
+        lastProgress = .now()
+        context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+    }
+
+    /// Stops and resumes reading, for an answer that its receiver does not take fast enough.
+    func setReading(_ on: Bool) {
+        _ = context?.channel.syncOptions.map { options in try? options.setOption(.autoRead, value: on) }
+    }
+
+    /// Whether nothing has come for longer than the request limit.
+    func isStalled(_ now: NIODeadline) -> Bool {
+        now - lastProgress > .nanoseconds(Int64(generation.requestTimeout))
+    }
+
+    /// Ends the connection, and with it what the upstream does for the present exchange.
+    func close() {
+        reader = nil
+        context?.close(promise: nil)
+    }
+
+    // MARK: Channel
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        onActive?()
+        onActive = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var chunk = unwrapInboundIn(data)
+        lastProgress = .now()
+        if input.readableBytes == 0 { input = chunk } else { input.writeBuffer(&chunk) }
+        do throws(HTTP1Error) {
+            while self.context != nil, try step() {}
+        } catch {
+            broken(error.reason)
+        }
+        if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
+    }
+
+    /// Reads one piece of the answer. False: more bytes are needed.
+    private func step() throws(HTTP1Error) -> Bool {
+        switch phase {
+        case .idle:
+            if input.readableBytes > 0 { broken("it sent bytes nobody asked for") }
+            return false
+        case .head: return try readHead()
+        case .counted(let remaining):
+            guard input.readableBytes > 0 else { return false }
+            let count = Int(min(remaining, UInt64(input.readableBytes)))
+            if let piece = input.readSlice(length: count) { reader?.replyBody(piece) }
+            if remaining == UInt64(count) { complete() } else { phase = .counted(remaining: remaining - UInt64(count)) }
+            return true
+        case .chunked(var decoder):
+            let bytes = input
+            switch try decoder.next(bytes.readableBytesUInt8Span) {
+            case .needMore(let consumed):
+                input.moveReaderIndex(forwardBy: consumed)
+                phase = .chunked(decoder)
+                return false
+            case .data(let range):
+                phase = .chunked(decoder)
+                input.moveReaderIndex(forwardBy: range.lowerBound)
+                if let piece = input.readSlice(length: range.count) { reader?.replyBody(piece) }
+            case .end(let consumed):
+                input.moveReaderIndex(forwardBy: consumed)
+                complete()
+            }
+            return true
+        case .untilClose:
+            guard input.readableBytes > 0, let piece = input.readSlice(length: input.readableBytes) else { return false }
+            reader?.replyBody(piece)
+            return true
+        case .closed: return false
+        }
+    }
+
+    private func readHead() throws(HTTP1Error) -> Bool {
+        let bytes = input
+        guard bytes.readableBytes > 0, try parser.parseHead(bytes.readableBytesUInt8Span, requestMethod: method) else {
+            return false
+        }
+        let length = parser.head.length
+        if parser.head.isInterim {
+            input.moveReaderIndex(forwardBy: length)
+            return true
+        }
+        keepAlive = parser.head.keepAlive
+        let framing = parser.head.framing
+        reader?.replyHead(parser.head, bytes.readableBytesUInt8Span)
+        input.moveReaderIndex(forwardBy: length)
+        switch framing {
+        case .none, .length(0): complete()
+        case .length(let count): phase = .counted(remaining: count)
+        case .chunked: phase = .chunked(ChunkedDecoder(maxBody: .max))
+        case .untilClose: phase = .untilClose
+        }
+        return true
+    }
+
+    private func complete() {
+        let finished = reader
+        reader = nil
+        phase = .idle
+        idleSince = .now()
+        let reusable = keepAlive && input.readableBytes == 0
+        if !reusable { phase = .closed }
+        setReading(true)
+        finished?.replyComplete()
+        if reusable { pool.giveBack(self) } else { context?.close(promise: nil) }
+    }
+
+    private func broken(_ reason: String) {
+        let interrupted = reader
+        reader = nil
+        phase = .closed
+        context?.close(promise: nil)
+        interrupted?.replyBroken(reason)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        // Without a length, the end of the connection is the end of the body (RFC 9112, 6.3).
+        if case .untilClose = phase {
+            let finished = reader
+            reader = nil
+            phase = .closed
+            finished?.replyComplete()
+        }
+        ended("the connection ended")
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    private func ended(_ reason: String) {
+        context = nil
+        phase = .closed
+        let interrupted = reader
+        reader = nil
+        interrupted?.replyBroken(reason)
+        pool.closed(self)
+    }
+}

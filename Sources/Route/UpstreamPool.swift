@@ -1,0 +1,151 @@
+import Configuration
+import Glibc
+import NIOCore
+import NIOPosix
+import Telemetry
+import Worker
+
+/// The connections to the upstream: kept while idle, capped, with a bounded queue before them.
+final class UpstreamPool {
+    /// Why an exchange gets no connection.
+    enum Failure: Error {
+        case unreachable(String)
+        case queueFull
+        case timedOut
+    }
+
+    private struct Waiter {
+        let number: Int
+        let since: NIODeadline
+        let ready: (Result<UpstreamConnection, Failure>) -> Void
+    }
+
+    let dialing: DialClient
+    private let context: WorkerContext
+    private let loop: EventLoop
+    private let generation: RouteGeneration
+    private var idle: [UpstreamConnection] = []
+    private var open = 0
+    private var dialsInProgress = 0
+    private var waiters: [Waiter] = []
+    private var nextNumber = 0
+    private var retryDelay: Int64 = 500
+    private var retryScheduled = false
+    private var lastDial = NIODeadline.now()
+
+    init(_ context: WorkerContext, loop: EventLoop, generation: RouteGeneration, dialing: DialClient) {
+        self.context = context
+        self.loop = loop
+        self.generation = generation
+        self.dialing = dialing
+        sweep()
+    }
+
+    /// Gives a connection, now or later. Returns a number to `cancel` with, nil if it was given at once.
+    func take(_ ready: @escaping (Result<UpstreamConnection, Failure>) -> Void) -> Int? {
+        while let connection = idle.popLast() {
+            guard connection.isUsable else { continue }
+            ready(.success(connection))
+            return nil
+        }
+        guard waiters.count < Int(generation.queue) else {
+            ready(.failure(.queueFull))
+            return nil
+        }
+        nextNumber += 1
+        waiters.append(Waiter(number: nextNumber, since: .now(), ready: ready))
+        let number = nextNumber
+        dialForWaiters()
+        return number
+    }
+
+    /// Leaves the queue.
+    func cancel(_ number: Int) { waiters.removeAll { $0.number == number } }
+
+    /// A connection whose exchange is over and that can carry another.
+    func giveBack(_ connection: UpstreamConnection) {
+        if waiters.isEmpty { return idle.append(connection) }
+        waiters.removeFirst().ready(.success(connection))
+    }
+
+    /// A connection is gone.
+    func closed(_ connection: UpstreamConnection) {
+        open -= 1
+        idle.removeAll { $0 === connection }
+        dialForWaiters()
+    }
+
+    /// Opens a first connection, so that readiness shows whether the upstream can be reached; tries again until it can.
+    func prove() {
+        guard open == 0, dialsInProgress == 0 else { return }
+        dial()
+    }
+
+    private func dialForWaiters() {
+        while dialsInProgress < waiters.count, open + dialsInProgress < Int(generation.connections) { dial() }
+    }
+
+    private func dial() {
+        dialsInProgress += 1
+        lastDial = .now()
+        dialing.dial { [self] result in
+            dialsInProgress -= 1
+            switch result {
+            case .success(let descriptor): adopt(descriptor)
+            case .failure(let error): failed(error.text)
+            }
+        }
+    }
+
+    private func adopt(_ descriptor: Int32) {
+        open += 1
+        context.counters.add(.upstreamConnections)
+        setReachable(true)
+        let connection = UpstreamConnection(pool: self, loop: loop, generation: generation)
+        connection.begin(descriptor: descriptor) { [self] in giveBack(connection) }
+    }
+
+    private func failed(_ reason: String) {
+        context.counters.add(.upstreamErrors)
+        if context.counters.value(.upstreamState) != UpstreamState.unreachable.rawValue {
+            context.log.warning("cannot reach the upstream \(generation.authority): \(reason)")
+        }
+        setReachable(false)
+        // Every waiter asked for a dial of its own, so each failure is one waiter's.
+        if !waiters.isEmpty { waiters.removeFirst().ready(.failure(.unreachable(reason))) }
+        dialForWaiters()
+        scheduleRetry()
+    }
+
+    private func setReachable(_ reachable: Bool) {
+        if reachable { retryDelay = 500 }
+        context.counters.set(.upstreamState, (reachable ? UpstreamState.reachable : .unreachable).rawValue)
+    }
+
+    private func scheduleRetry() {
+        guard !retryScheduled else { return }
+        retryScheduled = true
+        loop.assumeIsolated().scheduleTask(in: .milliseconds(retryDelay)) { [self] in
+            retryScheduled = false
+            retryDelay = min(retryDelay * 2, 30_000)
+            prove()
+        }
+    }
+
+    /// Looks once a second for idle connections and waiters whose time is over.
+    private func sweep() {
+        loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
+            let now = NIODeadline.now()
+            let idleLimit = TimeAmount.nanoseconds(Int64(generation.idle))
+            for connection in idle where now - connection.idleSince > idleLimit { connection.close() }
+            let waitLimit = TimeAmount.nanoseconds(Int64(3 * generation.connectTimeout))
+            while let first = waiters.first, now - first.since > waitLimit {
+                waiters.removeFirst()
+                first.ready(.failure(.timedOut))
+            }
+            // Readiness must not rest on an old success: with no connection left, the upstream is tried now and then.
+            if now - lastDial > .seconds(15) { prove() }
+            sweep()
+        }
+    }
+}

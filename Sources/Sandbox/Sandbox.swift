@@ -1,0 +1,192 @@
+import Roles
+
+/// A namespace a worker can have to itself (namespaces(7)), in the order in which it takes them.
+public enum Namespace: CaseIterable, Sendable, Hashable {
+    case user, mount, network, ipc, uts
+
+    var facility: Facility {
+        switch self {
+        case .user: .userNamespace
+        case .mount: .mountNamespace
+        case .network: .networkNamespace
+        case .ipc: .ipcNamespace
+        case .uts: .utsNamespace
+        }
+    }
+}
+
+/// The confinement of one role (DESIGN 3): one value in one table, which `confine` enforces and `mcpgw sandbox` prints.
+public struct Sandbox: Sendable {
+    /// Whose confinement it is.
+    public let role: Role
+    /// Namespaces of its own, by `unshare` after exec.
+    public let namespaces: [Namespace]
+    /// The role's root directory is empty and read-only. Needs the mount namespace.
+    public let emptyRoot: Bool
+    /// Directories (and what is beneath) that may be read; Landlock denies everything else. Missing ones are left out.
+    public let readablePaths: [String]
+    /// The role opens connections. All others have no right on the network but the sockets they are handed.
+    public let connects: Bool
+    /// The worker is killed when its supervisor ends. The recorder drains and ends by itself.
+    public let diesWithSupervisor: Bool
+    /// What no mechanism but the code guarantees, and the name of the test that shows it.
+    let constructions: [Facility: String]
+    let limits: Limits
+    /// The allow-list; empty for the supervisor, which is not confined by this module.
+    let systemCalls: [SystemCallGroup]
+
+    /// The policy of every role, in the order of `Role.allCases`.
+    public static let table: [Sandbox] = [supervisor, ingress, route, dialer, launcher, recorder, console]
+
+    /// The policy of a role.
+    public static func of(_ role: Role) -> Sandbox {
+        switch role {
+        case .supervisor: supervisor
+        case .ingress: ingress
+        case .route: route
+        case .dialer: dialer
+        case .launcher: launcher
+        case .recorder: recorder
+        case .console: console
+        }
+    }
+
+    // --- supervisor: what it forbade itself, its workers would inherit ---------------------------------------------------------------
+
+    private static let supervisor = Sandbox(
+        role: .supervisor,
+        namespaces: [],
+        emptyRoot: false,
+        readablePaths: [],
+        connects: false,
+        diesWithSupervisor: false,
+        constructions: [
+            .singleThread: "supervisor runs one thread (integration)",
+            .systemCalls: "supervisor reads frames only (Link)",
+        ],
+        limits: Limits(descriptors: 4096, fileSize: nil, helperThreads: 0),
+        systemCalls: []
+    )
+
+    // --- ingress, console: accept on passed listeners; see their peers' ids, so they stay in the host's user namespace -------------------
+
+    private static let ingress = Sandbox(
+        role: .ingress,
+        namespaces: [],
+        emptyRoot: false,
+        readablePaths: [],
+        connects: false,
+        diesWithSupervisor: true,
+        constructions: [:],
+        limits: Limits(descriptors: 4096, fileSize: 0, helperThreads: 0),
+        systemCalls: [.memory, .process, .noThreads, .descriptors, .sockets, .sendingToPeer, .accepting, .eventLoop, .noFiles]
+    )
+
+    private static let console = Sandbox(
+        role: .console,
+        namespaces: [],
+        emptyRoot: false,
+        readablePaths: [],
+        connects: false,
+        diesWithSupervisor: true,
+        constructions: [:],
+        limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 0),
+        systemCalls: [.memory, .process, .noThreads, .descriptors, .sockets, .sendingToPeer, .accepting, .eventLoop, .noFiles]
+    )
+
+    // --- route: connected sockets and pipes that it is handed; one helper thread for long texts ------------------------------------------
+
+    private static let route = Sandbox(
+        role: .route,
+        namespaces: Namespace.allCases,
+        emptyRoot: true,
+        readablePaths: [],
+        connects: false,
+        diesWithSupervisor: true,
+        constructions: [.helperThreads: "route starts at most one helper thread"],
+        limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 1),
+        systemCalls: [.memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .eventLoop, .noFiles]
+    )
+
+    // --- dialer: name service and connections; the host's network, and read-only what name service reads ---------------------------------
+
+    private static let dialer = Sandbox(
+        role: .dialer,
+        namespaces: [],
+        emptyRoot: false,
+        readablePaths: [
+            // Configuration of name service, and the modules it names. A rule on resolv.conf alone would bind to a file that is replaced.
+            "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32",
+            // Where resolv.conf points to, and caches.
+            "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman", "/run/nscd", "/var/cache/nscd",
+            "/var/lib/misc",
+        ],
+        connects: true,
+        diesWithSupervisor: true,
+        constructions: [.helperThreads: "dialer resolves on at most four threads"],
+        limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 4),
+        systemCalls: [.memoryWithModules, .process, .threads, .descriptors, .sockets, .connecting, .pollLoop, .nameServiceFiles]
+    )
+
+    // --- launcher: its real profile comes with its work; until then it has none of a route's event loop or threads ------------------------
+
+    private static let launcher = Sandbox(
+        role: .launcher,
+        namespaces: Namespace.allCases,
+        emptyRoot: true,
+        readablePaths: [],
+        connects: false,
+        diesWithSupervisor: true,
+        constructions: [:],
+        limits: Limits(descriptors: 256, fileSize: 0, helperThreads: 0),
+        systemCalls: [.memory, .process, .noThreads, .descriptors, .sockets, .sendingToPeer, .pollLoop, .noFiles]
+    )
+
+    // --- recorder: writes what it holds open; a thread that syncs; outlives its supervisor for as long as it drains -----------------------
+
+    private static let recorder = Sandbox(
+        role: .recorder,
+        namespaces: Namespace.allCases,
+        emptyRoot: true,
+        readablePaths: [],
+        connects: false,
+        diesWithSupervisor: false,
+        constructions: [.helperThreads: "recorder starts one syncing thread"],
+        limits: Limits(descriptors: 1024, fileSize: nil, helperThreads: 1),
+        systemCalls: [.memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .pollLoop, .noFiles, .recordFiles]
+    )
+}
+
+extension Sandbox {
+    /// How many threads the role may start beside its first one.
+    public var helperThreads: Int { Int(limits.helperThreads) }
+
+    /// What the table promises of a facility for this role.
+    public func promise(_ facility: Facility) -> Promise {
+        if let test = constructions[facility] { return .byConstruction(test: test) }
+        if role == .supervisor { return .none }
+        return switch facility {
+        case .userNamespace, .mountNamespace, .networkNamespace, .ipcNamespace, .utsNamespace:
+            namespaces.contains { $0.facility == facility } ? .required : .none
+        case .emptyRoot: emptyRoot ? .required : .none
+        case .landlockFiles:
+            // Where there is neither an own root nor a right to open anything, seccomp denies the same.
+            readablePaths.isEmpty ? .whereOffered : .required
+        case .landlockTCP, .landlockScopes: .whereOffered
+        case .diesWithSupervisor: diesWithSupervisor ? .required : .none
+        case .singleThread, .capabilities, .noNewPrivileges, .systemCalls, .helperThreads, .limits, .addressSpace, .notDumpable:
+            .required
+        }
+    }
+
+    /// What the confinement leaves open, each a sentence for the lines under the table.
+    public static let leaks: [String] = [
+        "every role: the size, times and device of a file it holds open (fstat), its own limits, time, and the load of the host (sysinfo)",
+        "ingress, console: the address and user id of a peer; what a Unix datagram socket they were handed can name (none is handed)",
+        "dialer: whatever its user may read beneath /etc and the library directories; names and sizes of any file (stat)",
+        "dialer: any address it can route to and any Unix socket its user may open: which destinations a role may ask for is the code's check",
+        "dialer: code of library files, mapped read-only, for name service modules; nothing it can write becomes executable by mprotect",
+        "route, recorder, launcher without user namespaces on the host: the host's mounts and network exist for them, seccomp and Landlock refuse them",
+        "kernels before Landlock ABI 4 and 6: TCP bind of the dialer (it cannot listen) and abstract Unix sockets are left to seccomp",
+    ]
+}

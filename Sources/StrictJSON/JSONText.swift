@@ -1,0 +1,66 @@
+/// Writes JSON text.
+public enum JSONText {
+    private static let hexDigits: StaticString = "0123456789abcdef"
+
+    /// Appends a string with its quotation marks.
+    ///
+    /// - Parameter utf8: the value; what is no UTF-8 in it becomes U+FFFD.
+    public static func appendString(_ utf8: Span<UInt8>, to output: inout [UInt8]) {
+        output.append(UInt8(ascii: "\""))
+        var runStart = 0
+        var index = 0
+        while index < utf8.count {
+            let byte = utf8[index]
+            if byte >= 0x80 {
+                let length = utf8.lengthOfCharacter(at: index)
+                if length > 0 {
+                    index += length
+                    continue
+                }
+            } else if byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
+                index += 1
+                continue
+            }
+            output.append(copying: utf8.extracting(runStart..<index))
+            appendEscape(byte, to: &output)
+            index += 1
+            runStart = index
+        }
+        output.append(copying: utf8.extracting(runStart..<utf8.count))
+        output.append(UInt8(ascii: "\""))
+    }
+
+    /// Appends a string with its quotation marks.
+    public static func appendString(_ string: String, to output: inout [UInt8]) {
+        appendString(string.utf8.span, to: &output)
+    }
+
+    /// Appends an integer.
+    public static func appendInteger(_ value: Int64, to output: inout [UInt8]) {
+        if value < 0 { output.append(UInt8(ascii: "-")) }
+        let start = output.count
+        var rest = value.magnitude
+        repeat {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            output.append(0x30 + UInt8(truncatingIfNeeded: digit))
+            rest = quotient
+        } while rest != 0
+        output[start...].reverse()
+    }
+
+    private static func appendEscape(_ byte: UInt8, to output: inout [UInt8]) {
+        switch byte {
+        case 0x22, 0x5C: output.append(copying: [UInt8(ascii: "\\"), byte].span)
+        case 0x08: output.append(copying: ("\\b" as StaticString).span)
+        case 0x09: output.append(copying: ("\\t" as StaticString).span)
+        case 0x0A: output.append(copying: ("\\n" as StaticString).span)
+        case 0x0C: output.append(copying: ("\\f" as StaticString).span)
+        case 0x0D: output.append(copying: ("\\r" as StaticString).span)
+        case 0x80...: output.append(copying: ("\\ufffd" as StaticString).span)
+        default:
+            output.append(copying: ("\\u00" as StaticString).span)
+            output.append(hexDigits.span[Int(byte >> 4)])
+            output.append(hexDigits.span[Int(byte & 15)])
+        }
+    }
+}

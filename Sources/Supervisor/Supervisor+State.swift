@@ -1,0 +1,52 @@
+import Glibc
+import PollLoop
+import Roles
+import Telemetry
+
+/// What the supervisor tells others: the process table for the console, readiness and state for systemd.
+extension Supervisor {
+    /// Whether every worker runs and every listener is served.
+    var isReady: Bool {
+        workers.values.allSatisfy { $0.state == .running } && listeners.allSatisfy { served.contains($0.use) }
+    }
+
+    /// Publishes the process table and, the first time everything is ready, says so.
+    func publishState() {
+        let table = ProcessTable(
+            supervisor: getpid(), generation: generation, startedAt: startedAt, ready: isReady, draining: stopping,
+            workers: inOrder.map { worker in
+                ProcessTable.Worker(
+                    role: worker.id.role, index: worker.id.index, name: worker.name, pid: worker.pid,
+                    state: worker.shownState, restarts: worker.starts > 0 ? worker.starts - 1 : 0, lastExit: worker.lastExit,
+                    confinement: worker.confinement)
+            },
+            routes: configuration.routes.map { ProcessTable.Route(name: $0.name, upstream: $0.upstream.description) },
+            listeners: listeners.map {
+                ProcessTable.Listener(name: $0.use.rawValue, address: $0.address, served: served.contains($0.use))
+            },
+            degraded: degradations)
+        if !processTable.segment.publish(table.encode()) { log.error("the process table does not fit its segment") }
+        guard isReady, !stopping, !announcedReady else { return }
+        announcedReady = true
+        let milliseconds = (PollLoop.now() - startedAt) / 1_000_000
+        log.info("ready after \(milliseconds) ms: \(workers.count) workers, clients at \(address(.mcp))")
+        let count = workers.count
+        if let code = notifier.send("READY=1\nSTATUS=\(count) workers, clients at \(address(.mcp))\nMAINPID=\(getpid())") {
+            log.error("cannot tell the service manager: \(unsafe String(cString: strerror(code)))")
+        }
+    }
+
+    /// What works less than it should, in words.
+    var degradations: [String] {
+        var lines = ["no policy: every message passes (this version has no policy engine yet)"]
+        for worker in inOrder where worker.state == .down { lines.append("\(worker.label) is down: \(worker.lastExit)") }
+        return lines
+    }
+
+    /// Reports the loop's turning to systemd, at a third of the time it allows.
+    func startWatchdog() {
+        guard let interval = notifier.watchdogMicroseconds else { return }
+        notifier.send("WATCHDOG=1")
+        loop.after(interval * 1000 / 3) { [unowned self] in startWatchdog() }
+    }
+}

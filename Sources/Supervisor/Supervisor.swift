@@ -1,0 +1,208 @@
+import CKernel
+import Configuration
+import Glibc
+import Link
+import PollLoop
+import Processes
+import Roles
+import Segment
+import Systemd
+import Telemetry
+
+/// The first process: owns sockets and shared memory, starts, watches and restarts the workers, and tells systemd (DESIGN 3).
+///
+/// One thread, one poll loop, no outside byte: it reads only its own configuration and the control frames of its workers.
+public final class Supervisor {
+    let configuration: Configuration
+    let topology: Topology
+    let loop = PollLoop()
+    let log = Log(role: .supervisor)
+    let notifier = Notifier()
+    let image: ProcessImage
+    let nullDescriptor: Int32
+    let errorDescriptor: Int32
+    let errorsToCopy: Int32?
+    let startedAt = PollLoop.now()
+    let generation: UInt64 = 1
+
+    var workers: [Topology.WorkerID: WorkerProcess] = [:]
+    var links: [Int: LiveLink] = [:]
+    var listeners: [Listener]
+    var served: Set<Listener.Use> = []
+    var nextLink: UInt32 = 1
+    var stage = -1
+    var stopping = false
+    var announcedReady = false
+    var exitStatus: Int32 = 0
+    var ticker: PollLoop.Timer?
+    let processTable: (segment: SnapshotSegment, readOnly: Int32)
+    /// Held for their locks.
+    let directories: [OwnDirectory]
+
+    /// A link that is up: its number and its place in the topology.
+    struct LiveLink {
+        let number: UInt32
+        let opener: Topology.WorkerID
+        let acceptor: Topology.WorkerID
+    }
+
+    /// Takes or binds everything the daemon needs, and becomes the unprivileged user.
+    /// - Throws: `StartError`; nothing has been started then.
+    public init(_ configuration: Configuration) throws(StartError) {
+        self.configuration = configuration
+        topology = Topology(configuration)
+        Supervisor.openStandardDescriptors()
+        let needed = 128 + 16 * topology.workers.count
+        let limit = ck_raise_descriptor_limit(65536)
+        guard limit >= needed else {
+            throw StartError(
+                "the limit of open descriptors is \(limit), \(topology.workers.count) workers need \(needed); raise it"
+                    + " (ulimit -n, or LimitNOFILE= in the unit)")
+        }
+        switch ProcessImage.own() {
+        case .success(let own): image = own
+        case .failure(let error): throw StartError("cannot open the program's own file", code: error.code)
+        }
+
+        nullDescriptor = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard nullDescriptor >= 0 else { throw StartError("cannot open /dev/null", code: errno) }
+        (errorDescriptor, errorsToCopy) = try Supervisor.makeErrorDescriptor()
+
+        var listeners = try Listeners.takePassed()
+        let account = try Supervisor.account(configuration)
+        let places = [
+            (configuration.stateDirectory, "state directory", "--state-dir"),
+            (configuration.runtimeDirectory, "runtime directory", "--runtime-dir"),
+        ]
+        for (path, purpose, _) in places {
+            try OwnDirectory.prepare(path, purpose: purpose, owner: account.map { ($0.uid, $0.gid) })
+        }
+        if !listeners.contains(where: { $0.use == .mcp }) {
+            listeners.append(try Listeners.bind(.mcp, configuration.listen, option: "--listen"))
+        }
+        if !listeners.contains(where: { $0.use == .metrics }) {
+            listeners.append(try Listeners.bind(.metrics, configuration.metricsAddress, option: "--metrics-addr"))
+        }
+        try Supervisor.dropPrivileges(account)
+        var directories: [OwnDirectory] = []
+        for (path, purpose, option) in places {
+            if directories.contains(where: { $0.path == path }) { continue }
+            directories.append(try OwnDirectory(path, purpose: purpose, option: option))
+        }
+        self.directories = directories
+        listeners.append(try Listeners.bindControl(path: configuration.runtimeDirectory + "/control.sock"))
+        self.listeners = listeners
+        processTable = try Supervisor.makeProcessTable()
+        for worker in topology.workers {
+            let limits = configuration.supervision
+            let history = CrashHistory(
+                minimum: limits.backoffMinimum, maximum: limits.backoffMaximum, limit: limits.crashLimit,
+                window: limits.crashWindow)
+            workers[worker.id] = try WorkerProcess(worker, history: history)
+        }
+    }
+
+    /// Runs until told to stop; returns the exit status.
+    public func run() -> Int32 {
+        let signals = ck_signal_descriptor()
+        guard signals >= 0 else {
+            log.error("cannot take signals: \(unsafe String(cString: strerror(-signals)))")
+            return 2
+        }
+        _ = loop.add(signals) { [unowned self] _, _ in handleSignals(signals) }
+        if let errorsToCopy { _ = loop.add(errorsToCopy) { [unowned self] _, _ in copyErrors(errorsToCopy) } }
+        log.info("starting \(workers.count) workers; clients connect to \(address(.mcp)), health and metrics at \(address(.metrics))")
+        advanceStage()
+        tick()
+        startWatchdog()
+        loop.run()
+        if announcedReady || stopping { unlinkControlSocket() }
+        return exitStatus
+    }
+
+    /// The bound address of a listener.
+    func address(_ use: Listener.Use) -> String { listeners.first(where: { $0.use == use })?.address ?? "" }
+
+    /// Starts the workers of the next stage once all of the one before have been ready.
+    func advanceStage() {
+        while stage < topology.stageCount - 1, !stopping {
+            let pending = workers.values.contains { $0.stage == stage && !$0.wasReady }
+            guard !pending else { return }
+            stage += 1
+            for worker in inOrder where worker.stage == stage { handle(.start, worker) }
+        }
+    }
+
+    /// The workers as the topology lists them.
+    var inOrder: [WorkerProcess] { topology.workers.compactMap { workers[$0.id] } }
+
+    // MARK: Signals
+
+    private func handleSignals(_ descriptor: Int32) {
+        while true {
+            let signal = ck_next_signal(descriptor)
+            switch signal {
+            case 0: return
+            case SIGCHLD: reap()
+            case SIGTERM, SIGINT: stop(reason: signal == SIGTERM ? "SIGTERM" : "SIGINT")
+            case SIGHUP: log.warning("SIGHUP: this version reads no configuration file, so there is nothing to reload")
+            default: break
+            }
+        }
+    }
+
+    private func reap() {
+        while true {
+            var status: Int32 = 0
+            let pid = unsafe ck_reap(&status)
+            guard pid > 0 else { return }
+            // Not one of the workers: a child this process inherited from what executed it.
+            guard let worker = workers.values.first(where: { $0.pid == pid }) else { continue }
+            let signal = ck_exit_signal(status)
+            let ending = signal != 0 ? "signal \(signal)" : "status \(ck_exit_code(status))"
+            workerExited(worker, worker.killReason.map { "\(ending) (\($0))" } ?? ending)
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Drains and stops all workers, last stage first; a second request ends everything at once.
+    func stop(reason: String) {
+        guard !stopping else {
+            log.warning("\(reason) again: ending everything at once")
+            for worker in workers.values { handle(.stopTimeout, worker) }
+            return
+        }
+        stopping = true
+        log.info("\(reason): stopping, \(configuration.drainTimeout / 1_000_000_000) s for what is in flight")
+        notifier.send("STOPPING=1\nSTATUS=Draining")
+        loop.after(configuration.drainTimeout) { [unowned self] in
+            log.warning("drain timeout: ending what is left")
+            for worker in workers.values {
+                handle(.stop, worker)
+                handle(.stopTimeout, worker)
+            }
+        }
+        stage = topology.stageCount
+        stopNextStage()
+    }
+
+    /// Stops the next lower stage when all workers of the present one are gone; ends the loop after the last.
+    func stopNextStage() {
+        while stopping {
+            let left = workers.values.contains { $0.stage >= stage && $0.state != .stopped }
+            guard !left else { return }
+            stage -= 1
+            guard stage >= 0 else {
+                log.info("stopped")
+                loop.stop()
+                return
+            }
+            for worker in inOrder where worker.stage == stage { handle(.stop, worker) }
+        }
+    }
+
+    private func unlinkControlSocket() {
+        unsafe unlink(configuration.runtimeDirectory + "/control.sock")
+    }
+}

@@ -1,0 +1,77 @@
+import Segment
+
+/// The counters a worker keeps in its segment. The raw value is the slot and never changes its meaning; every worker has all slots.
+public enum Counter: Int, CaseIterable, Sendable {
+    /// POST exchanges taken from clients or links.
+    case requestsPost = 0
+    /// GET exchanges.
+    case requestsGet = 1
+    /// DELETE exchanges.
+    case requestsDelete = 2
+    /// Exchanges that ended with an answer of the upstream.
+    case answered = 3
+    /// Exchanges refused by the gateway before they reached a route.
+    case refused = 4
+    /// Exchanges that failed because the upstream or its worker did.
+    case failed = 5
+    /// Client connections accepted.
+    case connections = 6
+    /// Upstream connections opened.
+    case upstreamConnections = 7
+    /// Attempts to reach the upstream that failed.
+    case upstreamErrors = 8
+    /// Dials asked of the dialer.
+    case dials = 9
+    /// Dials that ended without a connection.
+    case dialFailures = 10
+    /// Peers condemned for breaking the link protocol.
+    case condemnations = 11
+    /// Bytes of request bodies.
+    case requestBytes = 12
+    /// Bytes of answers.
+    case replyBytes = 13
+    /// Client connections open now (a gauge; a new worker begins at 0).
+    case openConnections = 14
+    /// Exchanges in flight now (a gauge).
+    case inFlight = 15
+    /// What the last attempt to reach the upstream showed: an `UpstreamState` (a gauge).
+    case upstreamState = 16
+
+    /// Whether the value goes down too; such a slot starts at 0 in every new worker.
+    public var isGauge: Bool { self == .openConnections || self == .inFlight || self == .upstreamState }
+}
+
+/// What a route's worker last saw of its upstream; the value of `Counter.upstreamState`.
+public enum UpstreamState: UInt64, Sendable {
+    /// Not tried yet.
+    case unknown = 0
+    /// A connection could be opened.
+    case reachable = 1
+    /// No connection could be opened.
+    case unreachable = 2
+}
+
+/// A worker's counters, in its segment.
+public final class Counters {
+    private let segment: CounterSegment
+
+    /// Counts in the segment.
+    public init(_ segment: CounterSegment) {
+        self.segment = segment
+        for counter in Counter.allCases where counter.isGauge { segment[counter.rawValue] = 0 }
+    }
+
+    /// Adds to a counter.
+    @inline(__always)
+    public func add(_ counter: Counter, _ amount: UInt64 = 1) { segment[counter.rawValue] &+= amount }
+
+    /// Takes one from a gauge.
+    @inline(__always)
+    public func subtract(_ counter: Counter) { segment[counter.rawValue] &-= 1 }
+
+    /// Sets a gauge.
+    public func set(_ gauge: Counter, _ value: UInt64) { segment[gauge.rawValue] = value }
+
+    /// The present value.
+    public func value(_ counter: Counter) -> UInt64 { segment[counter.rawValue] }
+}

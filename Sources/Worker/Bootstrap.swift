@@ -1,0 +1,138 @@
+import CKernel
+import Glibc
+import Link
+import PollLoop
+import Roles
+import Sandbox
+import Segment
+import Telemetry
+
+/// The beginning of every worker: inherit, warm up, confine. Synchronous, one thread; the event loop comes after (DESIGN 3).
+public enum Bootstrap {
+    /// The control link's stream socket and its companion, as the supervisor's `ck_spawn` numbers them.
+    private static let controlDescriptor: Int32 = 3
+    private static let companionDescriptor: Int32 = 4
+
+    /// What a worker holds when it is confined.
+    public struct Outcome {
+        /// For its role.
+        public let context: WorkerContext
+        /// Its line to the supervisor.
+        public let supervision: Supervision
+        /// The control link's descriptor, for the loop that will serve it.
+        let control: Int32
+        /// The payload of `ready`.
+        let report: [UInt8]
+    }
+
+    /// Takes what the supervisor hands over, runs `warmUp`, and confines the process.
+    ///
+    /// Exits with a message where anything is missing: a worker that cannot be confined does no work.
+    public static func prepare(_ arguments: WorkerArguments, warmUp: () -> Void) -> Outcome {
+        signal(SIGTERM, SIG_IGN)
+        unsafe ck_set_name("mcpgw-\(arguments.role.name)")
+        let log = Log(role: arguments.role, name: arguments.role == .route ? arguments.name : nil)
+        guard ck_is_open(controlDescriptor), ck_is_open(companionDescriptor) else {
+            log.error("workers are started by the supervisor only; see mcpgw --help")
+            exit(2)
+        }
+        let companion = DescriptorSocket(descriptor: companionDescriptor)
+        let inherited: Inherited
+        do throws(LinkViolation) {
+            inherited = try inherit(companion)
+        } catch {
+            log.error("the supervisor sent a bad frame (\(error.text)); exiting")
+            exit(70)
+        }
+        guard let own = inherited.counters, let segment = try? CounterSegment(writing: own) else {
+            log.error("the supervisor handed over no counters; exiting")
+            exit(70)
+        }
+        close(own)
+        let context = WorkerContext(
+            arguments: arguments, generation: inherited.generation, configuration: inherited.configuration,
+            counters: Counters(segment), segments: inherited.segments)
+        warmUp()
+        let report: [UInt8]
+        do throws(SandboxError) {
+            report = try Sandbox.of(arguments.role).confine(ConfinementOptions(expectedParent: arguments.supervisor)).encode()
+        } catch {
+            log.error("cannot confine this process: \(error)")
+            exit(71)
+        }
+        return Outcome(
+            context: context, supervision: Supervision(companion: companion, log: context.log), control: controlDescriptor,
+            report: report)
+    }
+
+    private struct Inherited {
+        var generation: UInt64 = 0
+        var configuration: [UInt8] = []
+        var counters: Int32?
+        var segments: [SharedSegment] = []
+    }
+
+    /// Reads control frames, waiting for each, until `begin`.
+    private static func inherit(_ companion: DescriptorSocket) throws(LinkViolation) -> Inherited {
+        var result = Inherited()
+        var bytes: [UInt8] = []
+        while true {
+            guard let frame = try FrameReader.next(bytes.span, from: 0) else {
+                readMore(&bytes)
+                continue
+            }
+            let payload = Array(bytes[frame.payload])
+            bytes.removeFirst(frame.payload.upperBound)
+            switch frame.head.type {
+            case .generation:
+                let message = try GenerationMessage(decoding: payload.span)
+                let descriptor = try companion.receive(message.ticket, count: 1)[0]
+                defer { close(descriptor) }
+                result.generation = message.number
+                result.configuration = try contents(of: descriptor)
+            case .segment:
+                let message = try SegmentMessage(decoding: payload.span)
+                let descriptor = try companion.receive(message.ticket, count: 1)[0]
+                if message.use == .ownCounters {
+                    result.counters = descriptor
+                } else {
+                    guard let role = Role(rawValue: message.role) else { throw .badPayload }
+                    result.segments.append(
+                        SharedSegment(use: message.use, role: role, index: message.index, descriptor: descriptor))
+                }
+            case .begin:
+                guard bytes.isEmpty else { throw .notPermitted }
+                return result
+            default:
+                throw .notPermitted
+            }
+        }
+    }
+
+    private static func readMore(_ bytes: inout [UInt8]) {
+        var watched = pollfd(fd: controlDescriptor, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&watched, 1, -1)
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe read(controlDescriptor, &chunk, chunk.count)
+        if count > 0 {
+            bytes.append(contentsOf: chunk[..<count])
+        } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
+            exit(0)  // the supervisor is gone
+        }
+    }
+
+    private static func contents(of descriptor: Int32) throws(LinkViolation) -> [UInt8] {
+        let size = ck_sealed_size(descriptor)
+        guard size > 0, size <= 64 << 20 else { throw .badPayload }
+        var bytes = [UInt8](repeating: 0, count: Int(size))
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeMutableBytes {
+                unsafe pread(descriptor, $0.baseAddress.map { unsafe $0 + done }, $0.count - done, off_t(done))
+            }
+            guard count > 0 else { throw .badPayload }
+            done += count
+        }
+        return bytes
+    }
+}

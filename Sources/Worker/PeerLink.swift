@@ -1,0 +1,245 @@
+import Glibc
+import Link
+import NIOCore
+import NIOPosix
+
+/// What happens on a link to another worker. Streams are named by their id; a stream is over after `ended` at its opener,
+/// after `reset`, or when the link closes.
+public protocol PeerLinkDelegate: AnyObject {
+    /// A new stream with its head (acceptor only).
+    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation)
+    /// The answer's head (opener only).
+    func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation)
+    /// Body bytes; give their credit back with `consumed`.
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation)
+    /// The other side has sent everything.
+    func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation)
+    /// The other side takes more again.
+    func writable(_ stream: StreamID, on link: PeerLink)
+    /// The opener no longer wants the answer.
+    func cancelled(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink)
+    /// The other side gave the stream up.
+    func reset(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink)
+    /// The link is gone and all its streams with it: the peer ended, or broke the protocol and has been condemned.
+    func closed(_ link: PeerLink)
+}
+
+/// One end of a link between two workers, on an event loop: frames in and out, the stream rules kept, one write per turn of the loop.
+public final class PeerLink: ChannelInboundHandler {
+    public typealias InboundIn = ByteBuffer
+    public typealias OutboundOut = ByteBuffer
+
+    /// Payloads from this size on are written by reference instead of being copied behind other frames.
+    private static let referenceSize = 16 * 1024
+    /// Bytes that may wait for a peer that does not read. An honest peer is owed its credit of each stream, so the limit lies above what
+    /// all streams together can need for heads, credit and ends; only a peer that floods and never reads comes here.
+    private static let maximumBacklog = 64 << 20
+    /// One read takes as much as the peer may have written in a turn.
+    private static let readSize = 256 * 1024
+
+    /// What the supervisor said of the link.
+    public let attachment: AttachMessage
+    private weak var delegate: PeerLinkDelegate?
+    private let supervision: Supervision
+    private let loop: EventLoop
+    private var streams: StreamTable
+    private var context: ChannelHandlerContext?
+    private var input = ByteBuffer()
+    private var output: ByteBuffer
+    private var flushScheduled = false
+    private var isClosed = false
+
+    /// Serves the descriptor, which the link owns from now on, on this loop.
+    public static func connect(
+        _ attachment: AttachMessage, descriptor: Int32, loop: EventLoop, supervision: Supervision,
+        delegate: PeerLinkDelegate
+    ) -> PeerLink {
+        let link = PeerLink(attachment, loop: loop, supervision: supervision, delegate: delegate)
+        let bound = NIOLoopBound(link, eventLoop: loop)
+        ClientBootstrap(group: loop)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readSize))
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
+            }
+            .withConnectedSocket(descriptor)
+            .whenFailure { _ in bound.value.finish() }
+        return link
+    }
+
+    private init(_ attachment: AttachMessage, loop: EventLoop, supervision: Supervision, delegate: PeerLinkDelegate) {
+        self.attachment = attachment
+        self.loop = loop
+        self.supervision = supervision
+        self.delegate = delegate
+        streams = StreamTable(side: attachment.side, capacity: attachment.kind.streamCapacity)
+        output = ByteBufferAllocator().buffer(capacity: 4096)
+    }
+
+    /// Streams in use.
+    public var activeStreams: Int { streams.activeCount }
+
+    /// Whether the link can carry frames.
+    public var isOpen: Bool { !isClosed }
+
+    // MARK: Sending
+
+    /// Opens a stream; nil if the link is closed or full.
+    public func open(_ payload: [UInt8]) -> StreamID? {
+        guard isOpen, let stream = streams.open() else { return nil }
+        output.writeFrame(.open, stream: stream, payload: payload)
+        scheduleFlush()
+        return stream
+    }
+
+    /// Sends the answer's head, once.
+    public func sendHead(_ stream: StreamID, _ payload: [UInt8]) {
+        guard isOpen, streams.sendHead(stream) else { return }
+        output.writeFrame(.head, stream: stream, payload: payload)
+        scheduleFlush()
+    }
+
+    /// Sends as much of `bytes` as there is credit for and leaves the rest; `writable` tells when to go on.
+    public func sendData(_ stream: StreamID, _ bytes: inout ByteBuffer) {
+        while isOpen, bytes.readableBytes > 0 {
+            let count = min(bytes.readableBytes, streams.sendable(stream), FrameHead.maximumData)
+            guard count > 0, streams.sendData(stream, count: count), var piece = bytes.readSlice(length: count) else { return }
+            output.writeFrameHead(.data, length: count, stream: stream)
+            if count >= PeerLink.referenceSize {
+                writeOutput()
+                context?.write(wrapOutboundOut(piece), promise: nil)
+            } else {
+                output.writeBuffer(&piece)
+            }
+            scheduleFlush()
+        }
+    }
+
+    /// Ends this side of the stream.
+    public func end(_ stream: StreamID) {
+        guard isOpen, streams.sendEnd(stream) else { return }
+        output.writeFrameHead(.end, length: 0, stream: stream)
+        scheduleFlush()
+    }
+
+    /// Gives the stream up.
+    public func reset(_ stream: StreamID, _ reason: StreamEndReason) {
+        guard isOpen, streams.sendReset(stream) else { return }
+        output.writeFrame(.reset, stream: stream, payload: [reason.rawValue])
+        scheduleFlush()
+    }
+
+    /// Says that the answer is no longer wanted (opener only).
+    public func cancel(_ stream: StreamID, _ reason: StreamEndReason) {
+        guard isOpen, streams.sendCancel(stream) else { return }
+        output.writeFrame(.cancel, stream: stream, payload: [reason.rawValue])
+        scheduleFlush()
+    }
+
+    /// Gives credit back for bytes that have been used.
+    public func consumed(_ stream: StreamID, count: Int) {
+        guard isOpen, let credit = streams.consumed(stream, count: count) else { return }
+        output.writeFrameHead(.credit, length: 4, stream: stream)
+        output.writeInteger(UInt32(credit), endianness: .little)
+        scheduleFlush()
+    }
+
+    /// Closes the link; the delegate is told.
+    public func close() { finish() }
+
+    /// Closes the link and reports its peer.
+    public func condemn(_ violation: LinkViolation) {
+        guard isOpen else { return }
+        supervision.condemn(link: attachment.link, violation)
+        finish()
+    }
+
+    private func writeOutput() {
+        guard output.readableBytes > 0, let context else { return }
+        context.write(wrapOutboundOut(output), promise: nil)
+        output = context.channel.allocator.buffer(capacity: 4096)
+        let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
+        if let waiting, waiting > PeerLink.maximumBacklog { condemn(.silent) }
+    }
+
+    /// Flushes at the end of the loop's turn, once for all streams.
+    private func scheduleFlush() {
+        guard !flushScheduled else { return }
+        flushScheduled = true
+        loop.assumeIsolated().execute { [self] in
+            flushScheduled = false
+            writeOutput()
+            context?.flush()
+        }
+    }
+
+    // MARK: Receiving
+
+    public func channelActive(context: ChannelHandlerContext) {
+        self.context = context
+        if output.readableBytes > 0 { scheduleFlush() }
+    }
+
+    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        var chunk = unwrapInboundIn(data)
+        if input.readableBytes == 0 {
+            input = chunk
+        } else {
+            input.writeBuffer(&chunk)
+        }
+        do throws(LinkViolation) {
+            while isOpen, let frame = try FrameReader.next(input.readableBytesUInt8Span, from: 0) { try deliver(frame) }
+        } catch {
+            condemn(error)
+        }
+        if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
+    }
+
+    private func deliver(_ frame: FrameRange) throws(LinkViolation) {
+        defer { input.moveReaderIndex(forwardBy: frame.payload.upperBound) }
+        let head = frame.head
+        guard head.type.isStreamFrame else { throw .notPermitted }
+        let stream = head.stream
+        let first = input.readableBytesUInt8Span
+        var credit = 0
+        if head.type == .credit {
+            var reader = FieldReader(first, frame.payload)
+            credit = Int(try reader.u32())
+        }
+        let outcome = try streams.receive(head, credit: credit)
+        if outcome.answerWithReset { output.writeFrame(.reset, stream: stream, payload: [StreamEndReason.finished.rawValue]) }
+        if outcome.answerWithReset { scheduleFlush() }
+        guard let delegate else { return }
+        switch outcome.event {
+        case .opened: try delegate.opened(stream, first.extracting(frame.payload), on: self)
+        case .head: try delegate.head(stream, first.extracting(frame.payload), on: self)
+        case .data:
+            let start = input.readerIndex + frame.payload.lowerBound
+            guard let bytes = input.getSlice(at: start, length: head.length) else { throw .badLength }
+            try delegate.data(stream, bytes, on: self)
+        case .ended: try delegate.ended(stream, on: self)
+        case .credit: delegate.writable(stream, on: self)
+        case .cancelled: delegate.cancelled(stream, try reason(first, frame), on: self)
+        case .reset: delegate.reset(stream, try reason(first, frame), on: self)
+        case .ignored: break
+        }
+    }
+
+    private func reason(_ bytes: Span<UInt8>, _ frame: FrameRange) throws(LinkViolation) -> StreamEndReason {
+        guard let reason = StreamEndReason(rawValue: bytes[frame.payload.lowerBound]) else { throw .badPayload }
+        return reason
+    }
+
+    public func channelInactive(context: ChannelHandlerContext) { finish() }
+
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) { finish() }
+
+    private func finish() {
+        guard !isClosed else { return }
+        isClosed = true
+        let context = self.context
+        self.context = nil
+        context?.close(promise: nil)
+        delegate?.closed(self)
+    }
+}

@@ -1,0 +1,74 @@
+import Glibc
+import Link
+import PollLoop
+import Telemetry
+
+/// The worker's end of the control link, whatever loop serves it: reads the supervisor's frames and answers them.
+///
+/// A bad frame from the supervisor cannot be condemned, since there is nobody else to tell: the worker exits.
+public final class Supervision {
+    /// The role that is told; set before the loop turns.
+    public weak var role: WorkerRole?
+    /// Sends a frame to the supervisor; set by the loop's side.
+    var sendFrame: (FrameType, [UInt8]) -> Void = { _, _ in }
+
+    private let companion: DescriptorSocket
+    private let log: Log
+
+    init(companion: DescriptorSocket, log: Log) {
+        self.companion = companion
+        self.log = log
+    }
+
+    /// Reports that the peer of a link broke the protocol; the caller has closed its end.
+    public func condemn(link: UInt32, _ violation: LinkViolation) {
+        sendFrame(.condemn, CondemnMessage(link: link, violation: violation).encode())
+    }
+
+    /// Reports that a listener is being accepted on.
+    public func served(listener: UInt32) {
+        sendFrame(.served, NumberMessage(number: UInt64(listener)).encode())
+    }
+
+    /// Ends the process after a drain.
+    public func finish() -> Never { exit(0) }
+
+    /// Ends a process that cannot do its work.
+    func fail() -> Never { exit(70) }
+
+    /// Ends a process whose control link cannot be read.
+    static func exitUnserved() -> Never { exit(70) }
+
+    /// Takes one frame from the supervisor.
+    func receive(_ head: FrameHead, _ payload: Span<UInt8>) {
+        do throws(LinkViolation) {
+            switch head.type {
+            case .ping:
+                sendFrame(.pong, NumberMessage(number: try NumberMessage(decoding: payload).number).encode())
+            case .attach:
+                let message = try AttachMessage(decoding: payload)
+                let count = message.kind.carriesDescriptors ? 2 : 1
+                let descriptors = try companion.receive(message.ticket, count: count)
+                role?.attach(message, descriptors: descriptors)
+            case .listener:
+                let message = try ListenerMessage(decoding: payload)
+                let descriptors = try companion.receive(message.ticket, count: 1)
+                role?.serve(message, descriptor: descriptors[0])
+            case .routeState:
+                role?.routeChanged(try RouteStateMessage(decoding: payload))
+            case .drain:
+                role?.drain()
+            default:
+                throw .notPermitted
+            }
+        } catch {
+            log.error("the supervisor sent a bad frame (\(error.text)); exiting")
+            exit(70)
+        }
+    }
+
+    /// The control link is gone: the supervisor is.
+    func lost() -> Never {
+        exit(0)
+    }
+}

@@ -1,0 +1,103 @@
+import CKernel
+import Configuration
+import Glibc
+import Link
+import Roles
+import Segment
+import Telemetry
+
+/// A segment of another process, handed over read-only before the worker was confined.
+public struct SharedSegment {
+    /// What it is for.
+    public let use: SegmentUse
+    /// The role whose segment it is.
+    public let role: Role
+    /// Which one of that role.
+    public let index: UInt16
+    /// The memfd; the worker's.
+    public let descriptor: Int32
+}
+
+/// What a worker knows and holds when its role begins.
+public final class WorkerContext {
+    /// Its role.
+    public let role: Role
+    /// Which one of its role.
+    public let index: UInt16
+    /// The role's name, or the route's.
+    public let name: String
+    /// The number of the generation it serves.
+    public let generation: UInt64
+    /// Its part of the generation, encoded.
+    public let configuration: [UInt8]
+    /// Its counters.
+    public let counters: Counters
+    /// Segments of others.
+    public let segments: [SharedSegment]
+    /// Its log.
+    public let log: Log
+
+    init(
+        arguments: WorkerArguments, generation: UInt64, configuration: [UInt8], counters: Counters,
+        segments: [SharedSegment]
+    ) {
+        role = arguments.role
+        index = arguments.index
+        name = arguments.name
+        self.generation = generation
+        self.configuration = configuration
+        self.counters = counters
+        self.segments = segments
+        log = Log(role: role, name: role == .route ? name : nil)
+    }
+
+    /// The role's part of the generation.
+    /// - Throws: `LinkViolation` if it is not what this role's type reads.
+    public func decode<Generation: RoleGeneration>(_ type: Generation.Type) throws(LinkViolation) -> Generation {
+        try Generation(decoding: configuration)
+    }
+}
+
+/// A worker's command line: `mcpgw-ROLE worker ROLE INDEX NAME SUPERVISOR-PID`.
+public struct WorkerArguments: Sendable {
+    /// The role.
+    public let role: Role
+    /// Which one of the role.
+    public let index: UInt16
+    /// The role's name, or the route's.
+    public let name: String
+    /// The process that started it.
+    public let supervisor: Int32
+
+    /// Reads a process's arguments; nil if they do not start a worker.
+    public init?(_ arguments: [String]) {
+        guard arguments.count == 6, arguments[1] == "worker", let role = Role(name: arguments[2]), role != .supervisor,
+            let index = UInt16(arguments[3]), let supervisor = Int32(arguments[5])
+        else { return nil }
+        self.role = role
+        self.index = index
+        name = arguments[4]
+        self.supervisor = supervisor
+    }
+}
+
+/// What the supervisor tells a worker while it works, and what every role does about it.
+public protocol WorkerRole: AnyObject {
+    /// A link to another worker; the first descriptor is its stream socket, the second (if any) its companion. They are the role's now.
+    func attach(_ link: AttachMessage, descriptors: [Int32])
+    /// A listening socket to accept on. The descriptor is the role's now.
+    func serve(_ listener: ListenerMessage, descriptor: Int32)
+    /// A route came up, or is down after a crash loop.
+    func routeChanged(_ state: RouteStateMessage)
+    /// Take nothing new, finish what is in flight, then call `Supervision.finish`.
+    func drain()
+}
+
+extension WorkerRole {
+    /// A role that has no links is never given one; what comes anyway is closed.
+    public func attach(_ link: AttachMessage, descriptors: [Int32]) { for descriptor in descriptors { close(descriptor) } }
+    /// A role that serves no listener is never given one; what comes anyway is closed.
+    public func serve(_ listener: ListenerMessage, descriptor: Int32) { close(descriptor) }
+    /// Most roles do not care.
+    public func routeChanged(_ state: RouteStateMessage) {}
+}
