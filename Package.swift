@@ -71,6 +71,23 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "mcpgw", dependencies: ["Commands"], swiftSettings: swift),
+        // Programs that tests and benchmarks run.
+        .target(name: "CSandboxEscape", path: "Tests/CSandboxEscape"),
+        testProgram("SandboxEscape", ["Sandbox", "Roles", "CSandboxEscape"]),
+        testProgram("FaultyGateway", ["Commands", "Worker", "Link", "PollLoop", "CKernel"]),
+        testProgram("LinkBench", ["Worker", "Link", "Roles", "CKernel", nioCore, nioPosix]),
+        // Unit tests; Tests/Integration (Python) and Tests/Fuzz are run by contrib/check.
+        unitTests("LinkTests", ["Link"]),
+        unitTests("HTTP1Tests", ["HTTP1"]),
+        unitTests("StrictJSONTests", ["StrictJSON"]),
+        unitTests("SandboxTests", ["Sandbox", "Roles"]),
+        unitTests("SegmentTests", ["Segment", "CKernel"]),
+        unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
+        unitTests("ConfigurationTests", ["Configuration", "Link"]),
+        unitTests("SupervisorTests", ["Supervisor", "Configuration", "Link", "Roles"]),
+        unitTests("MCPTests", ["MCP", "StrictJSON"]),
+        unitTests("IngressTests", ["Ingress", "HTTP1", "Link"]),
+        unitTests("TelemetryTests", ["Telemetry", "Segment", "Link", "Roles"]),
     ],
     swiftLanguageModes: [.v6]
 )

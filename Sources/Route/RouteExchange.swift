@@ -155,7 +155,9 @@ final class RouteExchange: UpstreamReader {
         case .events:
             // What still waits for credit is sent first; the stream ends when it is gone.
             if unsent.readableBytes == 0 { finish() }
-        case .json(let status, let session): answerJSON(status, session)
+        case .json(let status, let session):
+            // Servers label the empty answer to a DELETE as JSON too.
+            if replyBody.readableBytes == 0 { answerStatus(status, session) } else { answerJSON(status, session) }
         case .statusOnly(let status, let session): answerStatus(status, session)
         }
     }
