@@ -75,7 +75,7 @@ let package = Package(
         .target(name: "CSandboxEscape", path: "Tests/CSandboxEscape"),
         testProgram("SandboxEscape", ["Sandbox", "Roles", "CSandboxEscape"]),
         testProgram("FaultyGateway", ["Commands", "Worker", "Link", "PollLoop", "CKernel"]),
-        testProgram("LinkBench", ["Worker", "Link", "Roles", "CKernel", nioCore, nioPosix]),
+        testProgram("LinkBench", ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "Processes", "CKernel", nioCore, nioPosix]),
         // Unit tests; Tests/Integration (Python) and Tests/Fuzz are run by contrib/check.
         unitTests("LinkTests", ["Link"]),
         unitTests("HTTP1Tests", ["HTTP1"]),

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where to listen: a numeric address and a port. Names are not resolved; the supervisor never asks a name service.
 public struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
     /// A numeric IPv4 or IPv6 address.
@@ -30,7 +32,7 @@ public struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())
-            guard host.contains(":") else {
+            guard isIPv6(host) else {
                 throw ConfigurationError(source, "'\(text)' has brackets but no IPv6 address inside")
             }
         } else if host.contains(":") {
@@ -38,7 +40,7 @@ public struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
         }
         if host.isEmpty { host = emptyHost }
         if host == "localhost" { host = "127.0.0.1" }
-        guard host.utf8.allSatisfy(isAddressByte), host.utf8.contains(where: { $0 == 0x2e || $0 == 0x3a }) else {
+        guard isIPv4(host) || isIPv6(host) else {
             throw ConfigurationError(
                 source, "'\(host)' is not a numeric address; names are not resolved for listeners, write for example 127.0.0.1")
         }
@@ -54,6 +56,9 @@ public struct UpstreamURL: Equatable, Sendable, CustomStringConvertible {
     public let port: UInt16
     /// Path and query as sent in the request line.
     public let target: String
+
+    /// The longest target in bytes: more than a request line holds (RFC 9112, 3), less than a generation's field.
+    static let maximumTarget = 8192
 
     /// The URL as text.
     public var description: String { "http://\(authority)\(target)" }
@@ -87,6 +92,9 @@ public struct UpstreamURL: Equatable, Sendable, CustomStringConvertible {
             throw ConfigurationError(source, "'\(text)' holds characters that a URL must escape")
         }
         if !target.hasPrefix("/") { target = "/" + target }
+        guard target.utf8.count <= UpstreamURL.maximumTarget else {
+            throw ConfigurationError(source, "the URL's path and query have more than \(UpstreamURL.maximumTarget) bytes; shorten them")
+        }
         self.target = target
         (host, port) = try UpstreamURL.splitAuthority(authority, text, source)
     }
@@ -107,7 +115,7 @@ public struct UpstreamURL: Equatable, Sendable, CustomStringConvertible {
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = host.dropFirst().dropLast()
-            guard host.contains(":"), host.utf8.allSatisfy(isAddressByte) else {
+            guard isIPv6(String(host)) else {
                 throw ConfigurationError(source, "'\(host)' is not an IPv6 address")
             }
         } else {
@@ -124,11 +132,15 @@ private func parsePort(_ digits: Substring) -> UInt16? {
     return UInt16(digits)
 }
 
-private func isAddressByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x46, 0x61...0x66, 0x2e, 0x3a: true
-    default: false
-    }
+private func isIPv4(_ text: String) -> Bool { isNumeric(text, AF_INET) }
+
+private func isIPv6(_ text: String) -> Bool { isNumeric(text, AF_INET6) }
+
+/// Whether the text is a numeric address as inet_pton(3) reads it: what passes here can be bound or connected to as it stands.
+private func isNumeric(_ text: String, _ family: Int32) -> Bool {
+    guard !text.utf8.contains(0) else { return false }  // C would end the text there
+    var address = in6_addr()  // room for either family
+    return unsafe inet_pton(family, text, &address) == 1
 }
 
 private func isHostByte(_ byte: UInt8) -> Bool {

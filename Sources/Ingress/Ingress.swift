@@ -11,9 +11,6 @@ import Worker
 /// The one worker that talks to clients: reads their requests, checks what can be checked without an upstream, and carries each
 /// exchange over a link to the route it belongs to (DESIGN 4).
 public final class Ingress: WorkerRole {
-    /// Client connections at most; below the descriptor limit of the role's sandbox.
-    static let connectionLimit = 3500
-
     let context: WorkerContext
     let loop: EventLoop
     let generation: IngressGeneration
@@ -24,6 +21,8 @@ public final class Ingress: WorkerRole {
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var unflushed: [ClientConnection] = []
     private(set) var isDraining = false
+    /// Client connections at most: what the descriptor limit allows, less what links and listeners need.
+    private let connectionLimit: Int
     /// Ids of exchanges: a random start, so that two runs do not share them.
     private var nextRequestID = UInt64.random(in: .min ... .max)
     /// Reused for every message; the loop reads one at a time.
@@ -42,6 +41,9 @@ public final class Ingress: WorkerRole {
         self.loop = loop
         self.supervision = supervision
         generation = try context.decode(IngressGeneration.self)
+        var limit = rlimit()
+        let known = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
+        connectionLimit = (known ? Int(clamping: limit.rlim_cur) : 256) - 64 - 2 * generation.routes.count
         routes = generation.routes.indices.map { RouteGate(index: $0, ingress: self) }
         sweep()
     }
@@ -62,6 +64,8 @@ public final class Ingress: WorkerRole {
         let ingress = NIOLoopBound(self, eventLoop: loop)
         let names = OwnNames(address: listener.address)
         ServerBootstrap(group: loop)
+            // Adopting the socket calls listen(2) again, which would shrink the queue in which clients wait during a restart.
+            .serverChannelOption(.backlog, value: 1024)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
@@ -101,7 +105,7 @@ public final class Ingress: WorkerRole {
 
     func opened(_ connection: ClientConnection) -> Bool {
         context.counters.add(.connections)
-        guard connections.count < Ingress.connectionLimit else { return false }
+        guard connections.count < connectionLimit else { return false }
         connections[ObjectIdentifier(connection)] = connection
         context.counters.set(.openConnections, UInt64(connections.count))
         return true

@@ -38,8 +38,11 @@ public struct MessageSummary: Equatable, Sendable {
             }
         }
         id = idNode.map { tape.range($0) }
-        let hasOutcome =
-            tape.member("result", of: root, in: bytes) != nil || tape.member("error", of: root, in: bytes) != nil
+        let hasResult = tape.member("result", of: root, in: bytes) != nil
+        let hasError = tape.member("error", of: root, in: bytes) != nil
+        let hasOutcome = hasResult || hasError
+        // JSON-RPC 2.0, 5: never both. Readers differ in which of the two they believe.
+        guard !(hasResult && hasError) else { throw .notAMessage("an answer is a result or an error, not both") }
         if let methodNode = tape.member("method", of: root, in: bytes) {
             guard tape.kind(methodNode) == .string, let method = tape.string(methodNode, in: bytes), !hasOutcome else {
                 throw .notAMessage(hasOutcome ? "a message is a call or an answer, not both" : "a method is a string")
@@ -47,7 +50,7 @@ public struct MessageSummary: Equatable, Sendable {
             self.method = method
             kind = id == nil ? .notification : .request
         } else {
-            guard hasOutcome, id != nil || tape.member("error", of: root, in: bytes) != nil else {
+            guard hasOutcome, id != nil || hasError else {
                 throw .notAMessage("neither a call nor an answer")
             }
             method = ""

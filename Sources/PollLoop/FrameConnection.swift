@@ -71,9 +71,13 @@ public final class FrameConnection {
                 outputStart += count
             } else if errno == EINTR {
                 continue
-            } else {
-                // A broken pipe shows as end of file when reading, after what the peer still sent.
+            } else if errno == EAGAIN {
                 break
+            } else {
+                // A broken pipe shows as end of file when reading, after what the peer still sent. Nothing waits for a peer that will
+                // never read: a socket with only that half closed polls as writable for ever.
+                output.removeAll()
+                outputStart = 0
             }
         }
         if outputStart == output.count {

@@ -105,7 +105,8 @@ public final class PollLoop {
     private func fireAlarms() {
         guard !alarms.isEmpty else { return }
         let now = PollLoop.now()
-        let due = alarms.filter { $0.value.due <= now }.sorted { $0.value.due < $1.value.due }
+        // Timers due at the same nanosecond fire in the order in which they were set.
+        let due = alarms.filter { $0.value.due <= now }.sorted { ($0.value.due, $0.key) < ($1.value.due, $1.key) }
         for (number, alarm) in due where running {
             guard alarms.removeValue(forKey: number) != nil else { continue }
             alarm.callback()

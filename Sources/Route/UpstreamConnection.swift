@@ -42,7 +42,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var input = ByteBuffer()
     private var method = HTTPMethod.post
     private var keepAlive = true
-    private weak var reader: UpstreamReader?
+    /// Kept until its answer is over, even when nobody else waits for it any more: a legacy call is read to its end.
+    private var reader: UpstreamReader?
     private var onActive: (() -> Void)?
     /// When the last exchange ended.
     private(set) var idleSince = NIODeadline.now()

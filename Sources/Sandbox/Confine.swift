@@ -102,7 +102,8 @@ extension Sandbox {
         }
         guard emptyRoot else { return }
         report[.emptyRoot] =
-            report[.mountNamespace] == .enforced ? FacilityState(sandbox_empty_root()) : .missing(.needs(.mountNamespace))
+            report[.mountNamespace] == .enforced
+            ? FacilityState(sandbox_empty_root()) : .missing(.needs(.mountNamespace))
     }
 
     private func restrictByLandlock(abi: Int, _ report: inout ConfinementReport) {

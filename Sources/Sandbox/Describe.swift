@@ -13,13 +13,17 @@ extension Sandbox {
         }
         var lines = aligned(rows)
         lines += ["", "enforced: by the kernel, how is below    -: not promised"]
-        lines += notes.tests.enumerated().map { "test \($0.offset + 1): by construction, shown by the test \"\($0.element)\"" }
+        lines += notes.tests.enumerated().map {
+            "test \($0.offset + 1): by construction, shown by the test \"\($0.element)\""
+        }
         lines += notes.reasons.enumerated().map { "MISSING \(letter($0.offset)): \($0.element)" }
         lines += ["", "Enforced by:"]
         lines += aligned(Facility.allCases.map { ["  " + $0.name, $0.mechanism] })
         lines += ["", "System calls allowed (groups of the allow-list):"]
         lines += aligned(
-            table.filter { !$0.systemCalls.isEmpty }.map { ["  " + $0.role.name, $0.groupNames.joined(separator: " + ")] })
+            table.filter { !$0.systemCalls.isEmpty }.map {
+                ["  " + $0.role.name, $0.groupNames.joined(separator: " + ")]
+            })
         lines += ["", "What stays open:"]
         lines += leaks.map { "  " + $0 }
         lines += ["", summary(reports)]

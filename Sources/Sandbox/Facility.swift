@@ -46,7 +46,8 @@ public enum Facility: UInt8, CaseIterable, Sendable, Hashable {
     /// What enforces it, for the legend of `mcpgw sandbox`.
     public var mechanism: String {
         switch self {
-        case .singleThread: "entries of /proc/self/task counted before anything else, as Landlock and seccomp bind the calling thread only"
+        case .singleThread:
+            "entries of /proc/self/task counted before anything else, as Landlock and seccomp bind the calling thread only"
         case .userNamespace: "unshare(CLONE_NEWUSER), own user mapped to 0 inside, setgroups denied"
         case .mountNamespace: "unshare(CLONE_NEWNS), all mounts private"
         case .networkNamespace: "unshare(CLONE_NEWNET): no interface is up in it"

@@ -24,7 +24,9 @@ func loadFilter(_ rules: [SystemCallRule]) throws(SandboxError) {
 }
 
 /// Builds the filter of these rules for an architecture and writes the program to a descriptor (for tests).
-func exportFilter(_ rules: [SystemCallRule], architecture: FilterArchitecture, to descriptor: Int32) throws(SandboxError) {
+func exportFilter(_ rules: [SystemCallRule], architecture: FilterArchitecture, to descriptor: Int32)
+    throws(SandboxError)
+{
     try unsafe withFilter(rules, architecture: architecture) { filter throws(SandboxError) in
         let written = unsafe sandbox_filter_export(filter, descriptor)
         guard written == 0 else { throw .failed(.systemCalls, errno: -written) }

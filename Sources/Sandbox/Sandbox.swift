@@ -60,10 +60,7 @@ public struct Sandbox: Sendable {
         readablePaths: [],
         connects: false,
         diesWithSupervisor: false,
-        constructions: [
-            .singleThread: "supervisor runs one thread (integration)",
-            .systemCalls: "supervisor reads frames only (Link)",
-        ],
+        constructions: [.singleThread: "supervisor runs one thread"],
         limits: Limits(descriptors: 4096, fileSize: nil, helperThreads: 0),
         systemCalls: []
     )
@@ -79,7 +76,9 @@ public struct Sandbox: Sendable {
         diesWithSupervisor: true,
         constructions: [:],
         limits: Limits(descriptors: 4096, fileSize: 0, helperThreads: 0),
-        systemCalls: [.memory, .process, .noThreads, .descriptors, .sockets, .sendingToPeer, .accepting, .eventLoop, .noFiles]
+        systemCalls: [
+            .memory, .process, .noThreads, .descriptors, .sockets, .sendingToPeer, .accepting, .eventLoop, .noFiles,
+        ]
     )
 
     private static let console = Sandbox(
@@ -91,7 +90,9 @@ public struct Sandbox: Sendable {
         diesWithSupervisor: true,
         constructions: [:],
         limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 0),
-        systemCalls: [.memory, .process, .noThreads, .descriptors, .sockets, .sendingToPeer, .accepting, .eventLoop, .noFiles]
+        systemCalls: [
+            .memory, .process, .noThreads, .descriptors, .sockets, .sendingToPeer, .accepting, .eventLoop, .noFiles,
+        ]
     )
 
     // --- route: connected sockets and pipes that it is handed; one helper thread for long texts ------------------------------------------
@@ -118,14 +119,17 @@ public struct Sandbox: Sendable {
             // Configuration of name service, and the modules it names. A rule on resolv.conf alone would bind to a file that is replaced.
             "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32",
             // Where resolv.conf points to, and caches.
-            "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman", "/run/nscd", "/var/cache/nscd",
+            "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman", "/run/nscd",
+            "/var/cache/nscd",
             "/var/lib/misc",
         ],
         connects: true,
         diesWithSupervisor: true,
         constructions: [.helperThreads: "dialer resolves on at most four threads"],
         limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 4),
-        systemCalls: [.memoryWithModules, .process, .threads, .descriptors, .sockets, .connecting, .pollLoop, .nameServiceFiles]
+        systemCalls: [
+            .memoryWithModules, .process, .threads, .descriptors, .sockets, .connecting, .pollLoop, .nameServiceFiles,
+        ]
     )
 
     // --- launcher: its real profile comes with its work; until then it has none of a route's event loop or threads ------------------------
@@ -153,7 +157,9 @@ public struct Sandbox: Sendable {
         diesWithSupervisor: false,
         constructions: [.helperThreads: "recorder starts one syncing thread"],
         limits: Limits(descriptors: 1024, fileSize: nil, helperThreads: 1),
-        systemCalls: [.memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .pollLoop, .noFiles, .recordFiles]
+        systemCalls: [
+            .memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .pollLoop, .noFiles, .recordFiles,
+        ]
     )
 }
 
@@ -174,19 +180,21 @@ extension Sandbox {
             readablePaths.isEmpty ? .whereOffered : .required
         case .landlockTCP, .landlockScopes: .whereOffered
         case .diesWithSupervisor: diesWithSupervisor ? .required : .none
-        case .singleThread, .capabilities, .noNewPrivileges, .systemCalls, .helperThreads, .limits, .addressSpace, .notDumpable:
+        case .singleThread, .capabilities, .noNewPrivileges, .systemCalls, .helperThreads, .limits, .addressSpace,
+            .notDumpable:
             .required
         }
     }
 
     /// What the confinement leaves open, each a sentence for the lines under the table.
     public static let leaks: [String] = [
-        "every role: the size, times and device of a file it holds open (fstat), its own limits, time, and the load of the host (sysinfo)",
-        "ingress, console: the address and user id of a peer; what a Unix datagram socket they were handed can name (none is handed)",
-        "dialer: whatever its user may read beneath /etc and the library directories; names and sizes of any file (stat)",
-        "dialer: any address it can route to and any Unix socket its user may open: which destinations a role may ask for is the code's check",
-        "dialer: code of library files, mapped read-only, for name service modules; nothing it can write becomes executable by mprotect",
-        "route, recorder, launcher without user namespaces on the host: the host's mounts and network exist for them, seccomp and Landlock refuse them",
-        "kernels before Landlock ABI 4 and 6: TCP bind of the dialer (it cannot listen) and abstract Unix sockets are left to seccomp",
+        "every role: size, times and device of a file it holds open (fstat), its own limits, time, the host's load (sysinfo)",
+        "ingress, console: address and user id of a peer",
+        "a role that is handed an unconnected datagram socket could send from it to any address by sendmsg (none is)",
+        "dialer: what its user may read beneath /etc and the library directories; name and size of any file (stat)",
+        "dialer: any address it can route to, any Unix socket its user may open; which of them a role may ask for, its code checks",
+        "dialer: code of files it can read or was handed may be mapped, never memory that it wrote (name service modules)",
+        "dialer before Landlock ABI 6: abstract Unix sockets; before ABI 4: TCP bind (it can never listen)",
+        "route, recorder, launcher on a host without user namespaces: mounts and network exist for them, and seccomp alone refuses them",
     ]
 }

@@ -56,7 +56,8 @@ extension SystemCallGroup {
             .allow("prlimit64", .argument(0, is: 0), .argument(2, is: 0)),
             .allow("prctl", .argument(0, is: 15)),  // PR_SET_NAME
             .allow("prctl", .argument(0, is: 16)),  // PR_GET_NAME
-            .allow("prctl", .argument(0, is: 0x5356_4d41), .argument(1, is: 0)),  // PR_SET_VMA, PR_SET_VMA_ANON_NAME: malloc
+            // PR_SET_VMA, PR_SET_VMA_ANON_NAME: malloc names its arenas.
+            .allow("prctl", .argument(0, is: 0x5356_4d41), .argument(1, is: 0)),
         ])
 
     /// Threads: `clone` with exactly the flags of pthread_create; `clone3` has its flags in memory, where a filter cannot see them, and
@@ -115,7 +116,10 @@ extension SystemCallGroup {
     /// The socket options of the event loop and of TCP tuning. Packet filters, device binding, and the kernel's netfilter and TLS
     /// interfaces are options too, and not here.
     private static let socketOptions: [SystemCallRule] =
-        [SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN, SO_PEERCRED]
+        [
+            SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR, SO_ACCEPTCONN, SO_PROTOCOL,
+            SO_DOMAIN, SO_PEERCRED,
+        ]
         .map { SystemCallRule.allow("getsockopt", .argument(1, is: UInt64(SOL_SOCKET)), .argument(2, is: UInt64($0))) }
         + [SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_REUSEADDR]
         .map { .allow("setsockopt", .argument(1, is: UInt64(SOL_SOCKET)), .argument(2, is: UInt64($0))) }
@@ -128,7 +132,8 @@ extension SystemCallGroup {
     /// SwiftNIO's event loop.
     static let eventLoop = SystemCallGroup(
         "event loop",
-        allow: "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2", "timerfd_create", "timerfd_settime")
+        allow: "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2", "timerfd_create",
+        "timerfd_settime")
 
     /// The poll loop of roles without SwiftNIO.
     static let pollLoop = SystemCallGroup("poll loop", allow: "poll", "ppoll", "signalfd4", "eventfd2")
@@ -138,7 +143,8 @@ extension SystemCallGroup {
     static let noFiles = SystemCallGroup(
         "no files",
         [
-            "open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink",
+            "open", "openat", "openat2", "stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2",
+            "readlink",
             "readlinkat", "getcwd",
         ].map { .refuse($0, EACCES) })
 
@@ -149,7 +155,8 @@ extension SystemCallGroup {
         readOnly("open", flags: 1) + readOnly("openat", flags: 2) + [
             .refuse("openat2", ENOSYS),
             .allow("stat"), .allow("lstat"), .allow("newfstatat"), .allow("statx"),
-            .allow("access"), .allow("faccessat"), .allow("faccessat2"), .allow("readlink"), .allow("readlinkat"), .allow("getcwd"),
+            .allow("access"), .allow("faccessat"), .allow("faccessat2"), .allow("readlink"), .allow("readlinkat"),
+            .allow("getcwd"),
             .allow("getdents64"), .allow("pread64"), .allow("fstatfs"), .allow("statfs"),
             .allow("uname"),
             .allow("getuid"), .allow("geteuid"), .allow("getgid"), .allow("getegid"),
@@ -177,7 +184,8 @@ extension SystemCallGroup {
             ]
         } + [
             socket(AF_UNIX, streamSocket, protocol: 0), socket(AF_UNIX, datagramSocket, protocol: 0),
-            socket(AF_NETLINK, rawSocket, protocol: 0), socket(AF_NETLINK, datagramSocket, protocol: 0),  // 0: NETLINK_ROUTE
+            // Protocol 0 of netlink is NETLINK_ROUTE.
+            socket(AF_NETLINK, rawSocket, protocol: 0), socket(AF_NETLINK, datagramSocket, protocol: 0),
             .allow("connect"),
             .allow("bind"),
             .allow("sendto", .argument(3, lacks: msgFastOpen)),
@@ -199,7 +207,8 @@ extension SystemCallGroup {
     private static func socket(_ family: Int32, _ type: UInt64, protocol number: Int) -> SystemCallRule {
         // The type's flags (non-blocking, close-on-exec) are above the low four bits.
         .allow(
-            "socket", .argument(0, is: UInt64(family)), .argument(1, masked: 0xf, is: type), .argument(2, is: UInt64(number)))
+            "socket", .argument(0, is: UInt64(family)), .argument(1, masked: 0xf, is: type),
+            .argument(2, is: UInt64(number)))
     }
 
     /// Room for the recorder's work (append, sync, rotate), which comes with it: `pwrite64`, `fsync`, `fdatasync`, `ftruncate` on held

@@ -1,4 +1,5 @@
 import CKernel
+import Glibc
 
 /// A page of 64-bit counters with one writer. It outlives the writer: a successor goes on counting where the crashed one stopped.
 public final class CounterSegment {
@@ -16,7 +17,12 @@ public final class CounterSegment {
     public static func create() throws(SegmentError) -> Int32 {
         let descriptor = unsafe ck_segment("mcpgw-counters", byteCount)
         guard descriptor >= 0 else { throw SegmentError(action: "make a segment", code: -descriptor) }
-        try CounterSegment(mapping: descriptor).memory.store(0, mark)
+        do throws(SegmentError) {
+            try CounterSegment(mapping: descriptor).memory.store(0, mark)
+        } catch {
+            close(descriptor)
+            throw error
+        }
         return descriptor
     }
 

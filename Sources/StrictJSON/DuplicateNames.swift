@@ -1,5 +1,5 @@
 /// One open container.
-struct Frame: Sendable {
+struct OpenContainer: Sendable {
     /// Its node.
     var node: UInt32 = 0
     /// Its children so far.

@@ -47,11 +47,11 @@ public struct JSONParser: Sendable {
             throw JSONError(.byteOrderMark, at: 0)
         }
         let maxNodes = min(limits.nodes, 0xFF_FFFF)
-        if tape.frames.count < limits.depth + 1 {
-            tape.frames = Array(repeating: Frame(), count: limits.depth + 1)
+        if tape.openContainers.count < limits.depth + 1 {
+            tape.openContainers = Array(repeating: OpenContainer(), count: limits.depth + 1)
         }
         var writer = TapeWriter(parser: self, hasher: tape.duplicates.hasher, start: skipWhitespace(bytes, 0))
-        while try !writer.run(bytes, &tape.nodes, &tape.frames, &tape.duplicates) {
+        while try !writer.run(bytes, &tape.nodes, &tape.openContainers, &tape.duplicates) {
             guard tape.nodes.count < maxNodes else { throw JSONError(.tooManyNodes, at: writer.index) }
             let room = min(tape.nodes.count, maxNodes - tape.nodes.count)
             tape.nodes.append(contentsOf: repeatElement(.zero, count: max(room, 4)))

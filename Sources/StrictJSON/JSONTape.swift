@@ -59,7 +59,7 @@ public struct JSONTape: ~Copyable, Sendable {
     /// The strings, names included, that hold a surrogate without its partner.
     public internal(set) var loneSurrogateStrings = 0
     /// The containers around the current one while a text is read, the outermost first.
-    var frames: [Frame] = []
+    var openContainers: [OpenContainer] = []
     var duplicates = DuplicateFinder()
 
     /// An empty tape with room for some nodes.

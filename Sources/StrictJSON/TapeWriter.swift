@@ -13,8 +13,8 @@ struct TapeWriter {
     private(set) var loneSurrogateStrings = 0
     /// The containers that are open.
     private var depth = 0
-    /// The innermost open container; those around it are in `JSONTape.frames`.
-    private var top = Frame()
+    /// The innermost open container; those around it are in `JSONTape.openContainers`.
+    private var top = OpenContainer()
     /// Whether a member name stands before the next value.
     private var expectsName = false
 
@@ -29,20 +29,21 @@ struct TapeWriter {
     ///
     /// - Returns: whether the text is complete; otherwise the tape must grow.
     mutating func run(
-        _ bytes: Span<UInt8>, _ nodes: inout [TapeNode], _ frames: inout [Frame], _ duplicates: inout DuplicateFinder
+        _ bytes: Span<UInt8>, _ nodes: inout [TapeNode], _ openContainers: inout [OpenContainer],
+        _ duplicates: inout DuplicateFinder
     ) throws(JSONError) -> Bool {
         // A copy in registers.
         var writer = self
         defer { self = writer }
         var nodes = nodes.mutableSpan
-        var frames = frames.mutableSpan
-        return try writer.readValues(bytes, &nodes, &frames, &duplicates)
+        var openContainers = openContainers.mutableSpan
+        return try writer.readValues(bytes, &nodes, &openContainers, &duplicates)
     }
 
     /// Every step is called from one place, so that all of them become one function.
     @inline(__always)
     private mutating func readValues(
-        _ bytes: Span<UInt8>, _ nodes: inout MutableSpan<TapeNode>, _ frames: inout MutableSpan<Frame>,
+        _ bytes: Span<UInt8>, _ nodes: inout MutableSpan<TapeNode>, _ openContainers: inout MutableSpan<OpenContainer>,
         _ duplicates: inout DuplicateFinder
     ) throws(JSONError) -> Bool {
         while true {
@@ -55,7 +56,7 @@ struct TapeWriter {
             case UInt8(ascii: "\""):
                 try readString(bytes, &nodes)
             case UInt8(ascii: "{"), UInt8(ascii: "["):
-                if try open(isObject: byte == UInt8(ascii: "{"), bytes, &nodes, &frames) { continue }
+                if try open(isObject: byte == UInt8(ascii: "{"), bytes, &nodes, &openContainers) { continue }
             case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
                 try readNumber(bytes, &nodes)
             case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
@@ -63,7 +64,7 @@ struct TapeWriter {
             default:
                 throw JSONError(.unexpectedByte, at: index)
             }
-            if try finishValue(bytes, &nodes, &frames, &duplicates) { return true }
+            if try finishValue(bytes, &nodes, &openContainers, &duplicates) { return true }
         }
     }
 
@@ -112,12 +113,13 @@ struct TapeWriter {
     /// - Returns: whether that is a value; else the container is empty and its end comes next.
     @inline(__always)
     private mutating func open(
-        isObject: Bool, _ bytes: Span<UInt8>, _ nodes: inout MutableSpan<TapeNode>, _ frames: inout MutableSpan<Frame>
+        isObject: Bool, _ bytes: Span<UInt8>, _ nodes: inout MutableSpan<TapeNode>,
+        _ openContainers: inout MutableSpan<OpenContainer>
     ) throws(JSONError) -> Bool {
         guard depth < maxDepth else { throw JSONError(.tooDeep, at: index) }
-        frames[depth] = top
+        openContainers[depth] = top
         depth &+= 1
-        top = Frame(node: used, isObject: isObject)
+        top = OpenContainer(node: used, isObject: isObject)
         append(isObject ? .object : .array, index, 0, next: 0, flags: 0, &nodes)
         index = skipWhitespace(bytes, index &+ 1)
         guard index < bytes.count else { throw JSONError(.unexpectedEnd, at: bytes.count) }
@@ -156,7 +158,7 @@ struct TapeWriter {
     /// - Returns: whether that was the last value of the text.
     @inline(__always)
     private mutating func finishValue(
-        _ bytes: Span<UInt8>, _ nodes: inout MutableSpan<TapeNode>, _ frames: inout MutableSpan<Frame>,
+        _ bytes: Span<UInt8>, _ nodes: inout MutableSpan<TapeNode>, _ openContainers: inout MutableSpan<OpenContainer>,
         _ duplicates: inout DuplicateFinder
     ) throws(JSONError) -> Bool {
         while true {
@@ -180,7 +182,7 @@ struct TapeWriter {
                 throw JSONError(.duplicateMember, at: Int(nodes[second].start))
             }
             depth &-= 1
-            top = frames[depth]
+            top = openContainers[depth]
         }
     }
 

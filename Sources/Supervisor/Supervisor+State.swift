@@ -26,6 +26,7 @@ extension Supervisor {
             },
             degraded: degradations)
         if !processTable.segment.publish(table.encode()) { log.error("the process table does not fit its segment") }
+        reportChange()
         guard isReady, !stopping, !announcedReady else { return }
         announcedReady = true
         let milliseconds = (PollLoop.now() - startedAt) / 1_000_000
@@ -34,6 +35,16 @@ extension Supervisor {
         if let code = notifier.send("READY=1\nSTATUS=\(count) workers, clients at \(address(.mcp))\nMAINPID=\(getpid())") {
             log.error("cannot tell the service manager: \(unsafe String(cString: strerror(code)))")
         }
+    }
+
+    /// Keeps the service manager's status line true after the start.
+    private func reportChange() {
+        guard announcedReady, !stopping else { return }
+        let away = inOrder.filter { $0.state != .running }.map { "\($0.label) \($0.shownState.name)" }
+        let status = away.isEmpty ? "\(workers.count) workers, clients at \(address(.mcp))" : away.joined(separator: ", ")
+        guard status != lastStatus else { return }
+        lastStatus = status
+        notifier.send("STATUS=\(status)")
     }
 
     /// What works less than it should, in words.

@@ -33,6 +33,8 @@ public final class Supervisor {
     var stage = -1
     var stopping = false
     var announcedReady = false
+    /// The status line last sent to the service manager.
+    var lastStatus = ""
     var exitStatus: Int32 = 0
     var ticker: PollLoop.Timer?
     let processTable: (segment: SnapshotSegment, readOnly: Int32)

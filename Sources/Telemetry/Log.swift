@@ -28,17 +28,30 @@ public struct Log: Sendable {
     public func info(_ message: String) { write(.info, message) }
 
     private func write(_ level: Level, _ message: String) {
-        // A line break or control character from outside must not forge a second line.
-        let clean = String(String.UnicodeScalarView(message.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
+        // A line break or control character from outside must not forge a second line or command the reader's terminal.
+        let clean = String(String.UnicodeScalarView(message.unicodeScalars.map { Log.isPlain($0) ? $0 : " " }))
         var bytes = Array("\(Log.timestamp()) \(level.rawValue) \(origin)[\(getpid())]: \(clean)\n".utf8)
         if bytes.count > 4096 { bytes = bytes.prefix(4092) + Array("...\n".utf8) }
         _ = unsafe Glibc.write(2, bytes, bytes.count)
+    }
+
+    /// Neither a control character (C0, DEL, C1) nor one of Unicode's line breaks.
+    private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0..<0x20, 0x7f...0x9f, 0x2028, 0x2029: false
+        default: true
+        }
     }
 
     /// The present time in UTC, RFC 3339 with milliseconds.
     public static func timestamp() -> String {
         var time = timespec()
         unsafe clock_gettime(CLOCK_REALTIME, &time)
+        return timestamp(of: time)
+    }
+
+    /// A time since 1970 in UTC, RFC 3339 with milliseconds.
+    static func timestamp(of time: timespec) -> String {
         let seconds = time.tv_sec
         let day = (seconds - (seconds % 86400 + 86400) % 86400) / 86400
         let ofDay = seconds - day * 86400

@@ -15,7 +15,8 @@ public final class Supervision {
     private let companion: DescriptorSocket
     private let log: Log
 
-    init(companion: DescriptorSocket, log: Log) {
+    /// A line that goes nowhere until a loop serves it.
+    public init(companion: DescriptorSocket, log: Log) {
         self.companion = companion
         self.log = log
     }

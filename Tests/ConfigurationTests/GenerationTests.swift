@@ -1,0 +1,185 @@
+import Link
+import Testing
+
+@testable import Configuration
+
+/// A generation and what any bytes make of it, whatever its type.
+private struct Sample {
+    let name: String
+    let bytes: [UInt8]
+    /// Decodes; whether the result is exactly the generation.
+    let isSame: ([UInt8]) throws(LinkViolation) -> Bool
+    /// Decodes and encodes again.
+    let recode: ([UInt8]) throws(LinkViolation) -> [UInt8]
+
+    init<G: RoleGeneration>(_ generation: G) {
+        name = "\(G.self)"
+        bytes = Self.encode(generation)
+        isSame = { (bytes) throws(LinkViolation) in try G(decoding: bytes) == generation }
+        recode = { (bytes) throws(LinkViolation) in Self.encode(try G(decoding: bytes)) }
+    }
+
+    private static func encode(_ generation: some RoleGeneration) -> [UInt8] {
+        var writer = FieldWriter()
+        generation.write(&writer)
+        return writer.bytes
+    }
+
+    static func all(_ configuration: Configuration) -> [Sample] {
+        [
+            Sample(IngressGeneration(configuration)), Sample(DialerGeneration(configuration)),
+            Sample(ConsoleGeneration(configuration, owner: 4711)), Sample(EmptyGeneration()),
+        ] + configuration.routes.indices.map { Sample(RouteGeneration(configuration, index: $0)) }
+    }
+}
+
+@Suite struct GenerationTests {
+    /// A configuration in which no two values are alike, so that a mixed-up field shows.
+    private func configuration(routes: Int) throws -> Configuration {
+        var result = Configuration(
+            routes: try (0..<routes).map {
+                Configuration.Route(
+                    name: "name-of-\($0)",
+                    upstream: try UpstreamURL(parsing: "http://host-\($0).example:\(4000 + $0)/target-\($0)?x", source: "test"))
+            }, stateDirectory: "/the-state-directory", runtimeDirectory: "/the-runtime-directory")
+        result.limits.requestBody = 1001
+        result.limits.reply = 1002
+        result.limits.headTimeout = 1003
+        result.limits.bodyTimeout = 1004
+        result.limits.requestTimeout = 1005
+        result.limits.connectTimeout = 1006
+        result.limits.upstreamConnections = 1007
+        result.limits.upstreamIdle = 1008
+        result.limits.queue = 1009
+        return result
+    }
+
+    @Test(arguments: [0, 1, 3, 40])
+    func everyGenerationSurvivesEncodingAndDecoding(routes: Int) throws {
+        for sample in Sample.all(try configuration(routes: routes)) {
+            #expect(try sample.isSame(sample.bytes), "\(sample.name)")
+            #expect(!sample.bytes.isEmpty, "a memfd must not be empty")
+        }
+    }
+
+    @Test func truncatedAndExtendedBytesAreRefused() throws {
+        for sample in Sample.all(try configuration(routes: 3)) {
+            for count in 0..<sample.bytes.count { expectRefusal(sample, Array(sample.bytes[..<count])) }
+            for byte in [0, 1, 0x20, 0xFF] as [UInt8] { expectRefusal(sample, sample.bytes + [byte]) }
+        }
+    }
+
+    private func expectRefusal(_ sample: Sample, _ bytes: [UInt8]) {
+        do throws(LinkViolation) {
+            _ = try sample.recode(bytes)
+            Issue.record("\(sample.name) accepts \(bytes.count) of \(sample.bytes.count) bytes")
+        } catch {
+            #expect(error == .badPayload)
+        }
+    }
+
+    /// Damaged bytes are refused or mean exactly what they say: there is one encoding for each content.
+    @Test func damagedBytesAreRefusedOrMeanExactlyTheirBytes() throws {
+        for sample in Sample.all(try configuration(routes: 2)) {
+            for position in sample.bytes.indices {
+                for flip in [1, 0x80, 0xFF] as [UInt8] {
+                    var bytes = sample.bytes
+                    bytes[position] ^= flip
+                    do throws(LinkViolation) {
+                        #expect(try sample.recode(bytes) == bytes, "\(sample.name) byte \(position)")
+                        #expect(try !sample.isSame(bytes), "\(sample.name) does not read byte \(position)")
+                    } catch {
+                        #expect(error == .badPayload)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func everyValueArrivesInItsOwnField() throws {
+        let configuration = try configuration(routes: 2)
+        let ingress = try IngressGeneration(decoding: encoded(IngressGeneration(configuration)))
+        #expect(ingress.routes == ["name-of-0", "name-of-1"])
+        #expect([ingress.requestBody, ingress.headTimeout, ingress.bodyTimeout] == [1001, 1003, 1004])
+        #expect(ingress.queue == 1009)
+        let route = try RouteGeneration(decoding: encoded(RouteGeneration(configuration, index: 1)))
+        #expect([route.name, route.authority, route.target] == ["name-of-1", "host-1.example:4001", "/target-1?x"])
+        #expect([route.reply, route.requestBody, route.requestTimeout, route.connectTimeout] == [1002, 1001, 1005, 1006])
+        #expect([route.destination, route.connections, route.queue] == [1, 1007, 1009])
+        #expect(route.idle == 1008)
+        let dialer = try DialerGeneration(decoding: encoded(DialerGeneration(configuration)))
+        #expect(dialer.connectTimeout == 1006)
+        let console = try ConsoleGeneration(decoding: encoded(ConsoleGeneration(configuration, owner: 4711)))
+        #expect(console.owner == 4711)
+        #expect(console.headTimeout == 1003)
+    }
+
+    private func encoded(_ generation: some RoleGeneration) -> [UInt8] {
+        var writer = FieldWriter()
+        generation.write(&writer)
+        return writer.bytes
+    }
+
+    @Test func theDialerGivesEachDestinationToExactlyItsRoute() throws {
+        let configuration = try configuration(routes: 20)
+        let dialer = DialerGeneration(configuration)
+        #expect(dialer.destinations.count == 20)
+        for index in configuration.routes.indices {
+            let route = RouteGeneration(configuration, index: index)
+            let allowed = dialer.destinations.filter { $0.id == route.destination }
+            #expect(allowed.map(\.route) == [UInt16(index)])
+            #expect(allowed.map(\.host) == ["host-\(index).example"])
+            #expect(allowed.map(\.port) == [UInt16(4000 + index)])
+            #expect(dialer.destinations.filter { $0.route == UInt16(index) }.count == 1)
+        }
+    }
+
+    /// Two routes to one server still have a destination each: neither may ask for the other's.
+    @Test func routesWithTheSameUpstreamHaveDestinationsOfTheirOwn() throws {
+        var configuration = try configuration(routes: 2)
+        configuration.routes[1].upstream = configuration.routes[0].upstream
+        let dialer = DialerGeneration(configuration)
+        #expect(Set(dialer.destinations.map(\.id)).count == 2)
+        #expect(dialer.destinations.map(\.route) == [0, 1])
+    }
+
+    @Test func noRoleLearnsWhatBelongsToAnother() throws {
+        let configuration = try configuration(routes: 3)
+        func expect(_ bytes: [UInt8], knows text: String, _ expected: Bool, _ who: String) {
+            #expect(bytes.contains(Array(text.utf8)) == expected, "\(who): \(text)")
+        }
+        for index in 0..<3 {
+            let upstreams = (host: "host-\(index)", target: "target-\(index)", name: "name-of-\(index)")
+            for other in 0..<3 {
+                let route = encoded(RouteGeneration(configuration, index: other))
+                expect(route, knows: upstreams.host, index == other, "route \(other)")
+                expect(route, knows: upstreams.target, index == other, "route \(other)")
+                expect(route, knows: upstreams.name, index == other, "route \(other)")
+            }
+            let ingress = encoded(IngressGeneration(configuration))
+            expect(ingress, knows: upstreams.name, true, "ingress")
+            expect(ingress, knows: upstreams.host, false, "ingress")
+            expect(ingress, knows: upstreams.target, false, "ingress")
+            let dialer = encoded(DialerGeneration(configuration))
+            expect(dialer, knows: upstreams.host, true, "dialer")
+            expect(dialer, knows: upstreams.target, false, "dialer")
+            let console = encoded(ConsoleGeneration(configuration, owner: 0))
+            for text in [upstreams.host, upstreams.target, upstreams.name] { expect(console, knows: text, false, "console") }
+        }
+        for sample in Sample.all(configuration) {
+            expect(sample.bytes, knows: "the-state-directory", false, sample.name)
+            expect(sample.bytes, knows: "the-runtime-directory", false, sample.name)
+        }
+    }
+
+    /// A count that no content follows must not reserve memory for it.
+    @Test func aLyingCountIsRefusedAtOnce() {
+        for count in [2, 1 << 20, UInt32.max] {
+            var writer = FieldWriter()
+            writer.u32(count)
+            let bytes = writer.bytes + [UInt8](repeating: 0, count: 12)
+            #expect(throws: LinkViolation.badPayload) { try DialerGeneration(decoding: bytes) }
+            #expect(throws: LinkViolation.badPayload) { try IngressGeneration(decoding: bytes) }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+import Glibc
+import Link
+import PollLoop
+import Roles
+import Worker
+
+/// A worker that starts and confines itself like any other and then misbehaves.
+final class FaultyWorker: WorkerRole {
+    private static let controlDescriptor: Int32 = 3
+
+    private let fault: Fault
+    private var links: [Int32] = []
+
+    /// Runs the fault in the loop of the role.
+    static func run(_ fault: Fault, _ outcome: Bootstrap.Outcome) -> Never {
+        if fault == .neverReady { block() }
+        switch outcome.context.role {
+        case .ingress, .route, .console:
+            LoopWorker.run(outcome) { _, loop, _ throws(LinkViolation) in
+                let worker = FaultyWorker(fault)
+                loop.assumeIsolated().scheduleTask(in: .milliseconds(50)) { worker.begin() }
+                return worker
+            }
+        default:
+            PollWorker.run(outcome) { _, loop, _ throws(LinkViolation) in
+                let worker = FaultyWorker(fault)
+                loop.after(50_000_000) { worker.begin() }
+                return worker
+            }
+        }
+    }
+
+    private init(_ fault: Fault) { self.fault = fault }
+
+    /// Faults that need no link.
+    private func begin() {
+        switch fault {
+        case .exits: exit(3)
+        case .hangs: FaultyWorker.block()
+        case .badControl: send([UInt8](repeating: 0xff, count: 64), FaultyWorker.controlDescriptor)
+        case .forbiddenControl: send(frame(.begin, []), FaultyWorker.controlDescriptor)
+        default: break
+        }
+    }
+
+    func attach(_ link: AttachMessage, descriptors: [Int32]) {
+        links += descriptors
+        let first = StreamID(slot: 0, generation: 1)
+        switch fault {
+        case .malformed: send([UInt8](repeating: 0xff, count: 64), descriptors[0])
+        case .notPermitted: send(frame(.head, [0], first), descriptors[0])
+        case .tooLarge: send(header(.data, length: FrameHead.maximumData + 1, first), descriptors[0])
+        case .credit:
+            // On a stream of its own if it may open one, else on one that the peer has never opened.
+            if link.side == .opener, link.kind == .dial { send(frame(.open, DialOpen(destination: 0).encode(), first), descriptors[0]) }
+            send(frame(.credit, [0xff, 0xff, 0xff, 0x7f], first), descriptors[0])
+        case .missingDescriptor:
+            let ticket = DialOutcome.connected(DescriptorTicket(number: 1)).encode()
+            waitForBytes(descriptors[0])
+            send(frame(.head, ticket, first) + frame(.end, [], first), descriptors[0])
+        default: break
+        }
+    }
+
+    func drain() { exit(0) }
+
+    private func waitForBytes(_ descriptor: Int32) {
+        var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        _ = unsafe poll(&watched, 1, 5000)
+    }
+
+    private func frame(_ type: FrameType, _ payload: [UInt8], _ stream: StreamID = .control) -> [UInt8] {
+        header(type, length: payload.count, stream) + payload
+    }
+
+    private func header(_ type: FrameType, length: Int, _ stream: StreamID) -> [UInt8] {
+        let words = FrameHead(type: type, length: length, stream: stream).words
+        return [words.0, words.1].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
+    }
+
+    private func send(_ bytes: [UInt8], _ descriptor: Int32) {
+        _ = unsafe write(descriptor, bytes, bytes.count)
+    }
+
+    /// Never returns and never answers; a system call might not be allowed here, so it turns.
+    private static func block() -> Never {
+        var turns: UInt64 = 0
+        while true { turns &+= 1 }
+    }
+}

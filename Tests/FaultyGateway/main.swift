@@ -1,0 +1,56 @@
+// The product with one worker that misbehaves, for tests of what the others do about it. Everything but that worker is the product's own code.
+//
+// Which worker and how is in the program's file name, `faulty-ROLE-FAULT` (workers inherit no environment). A fault happens while a file of
+// the same name with `.armed` exists; the faulty process removes it, so its successor works.
+
+import Commands
+import Glibc
+import Roles
+import Worker
+
+/// What a faulty worker does.
+enum Fault: String, CaseIterable {
+    /// Never reports ready.
+    case neverReady = "never-ready"
+    /// Ends as soon as it is ready.
+    case exits
+    /// Blocks its loop.
+    case hangs
+    /// Sends bytes that are no frame to the supervisor.
+    case badControl = "bad-control"
+    /// Sends the supervisor a frame that a worker may not send.
+    case forbiddenControl = "forbidden-control"
+    /// Sends bytes that are no frame on its first link.
+    case malformed
+    /// Sends a frame that its side or state does not permit.
+    case notPermitted = "not-permitted"
+    /// Announces a payload beyond the limit.
+    case tooLarge = "too-large"
+    /// Grants credit beyond the window.
+    case credit
+    /// Accepts everything on its links and answers nothing.
+    case silent
+    /// Announces a descriptor that does not come (dialer).
+    case missingDescriptor = "missing-descriptor"
+}
+
+/// The executable's path.
+func ownPath() -> String {
+    var bytes = [CChar](repeating: 0, count: 4096)
+    let count = unsafe readlink("/proc/self/exe", &bytes, bytes.count - 1)
+    return String(decoding: bytes.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+var roles = Entry.roles
+let path = ownPath()
+let parts = (path.split(separator: "/").last ?? "").split(separator: "-", maxSplits: 2).map(String.init)
+if parts.count == 3, parts[0] == "faulty", let role = Role(name: parts[1]), let fault = Fault(rawValue: parts[2]) {
+    if let worker = WorkerArguments(CommandLine.arguments), worker.role == role, unsafe unlink(path + ".armed") == 0 {
+        roles[role] = { FaultyWorker.run(fault, $0) }
+    }
+} else if parts.first == "faulty" {
+    let line = Array("\(path): no such fault; known are \(Fault.allCases.map(\.rawValue))\n".utf8)
+    _ = unsafe write(2, line, line.count)
+    exit(2)
+}
+Entry.main(roles: roles)

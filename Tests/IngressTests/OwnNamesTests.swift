@@ -1,0 +1,7 @@
+import Testing
+
+@testable import Ingress
+
+@Suite struct OwnNamesTests {
+    @Test func probe() {}
+}

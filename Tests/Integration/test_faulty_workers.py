@@ -1,0 +1,111 @@
+"""A worker that breaks the protocol, or does nothing at all, is restarted; nobody else is, and the gateway serves on.
+
+The program under test is FaultyGateway: the product with one role replaced by one that misbehaves once (see its main.swift).
+"""
+
+import os
+import shutil
+
+import pytest
+
+from harness.eventually import eventually
+from harness.gateway import NOBODY
+from harness.http import Connection, call
+from harness.load import Load
+
+FAST = ("--supervision-ping-interval", "100ms", "--supervision-ping-timeout", "1s", "--supervision-start-timeout", "2s",
+        "--connect-timeout", "500ms")
+# The workers that have links, and those that have none.
+LINKED = ("ingress", "route", "dialer")
+UNLINKED = ("console", "recorder", "launcher")
+# What the fault looks like to who sees it, in the worker's last exit.
+AT_START = {"never-ready": "not ready in time", "exits": "status 3"}
+TO_THE_SUPERVISOR = {"hangs": "hung", "bad-control": "condemned", "forbidden-control": "condemned: frame not permitted"}
+ON_A_LINK = {
+    "malformed": "condemned", "not-permitted": "condemned", "too-large": "condemned: frame length out of bounds",
+    "credit": "condemned",
+}
+
+
+@pytest.fixture
+def faulty(binary, directory, make_gateway, fast_upstream):
+    """Makes a gateway in which the first process of a role has a fault."""
+    program = os.environ.get("MCPGW_FAULTY", os.path.join(os.path.dirname(binary), "FaultyGateway"))
+    if not os.access(program, os.X_OK):
+        pytest.fail(f"no program at {program}: contrib/build makes it, MCPGW_FAULTY names another", pytrace=False)
+
+    def make(role, fault, *options):
+        # The supervisor's user must be able to remove the mark that arms the fault.
+        place = os.path.join(directory, "faulty")
+        os.mkdir(place)
+        os.chmod(place, 0o777)
+        copy = os.path.join(place, f"faulty-{role}-{fault}")
+        shutil.copy(program, copy)
+        with open(copy + ".armed", "w", encoding="ascii"):
+            pass
+        if os.geteuid() == 0:
+            os.chown(copy + ".armed", NOBODY, NOBODY)
+        gateway = make_gateway(fast_upstream.url, *FAST, *options)
+        gateway.command[gateway.command.index(gateway.binary)] = copy
+        gateway.armed = copy + ".armed"
+        return gateway
+
+    return make
+
+
+def only_this_one_was_restarted(gateway, role, why):
+    def restarted():
+        status = gateway.all_running()
+        workers = gateway.workers(status) if status else {}
+        return workers and workers[role]["restarts"] >= 1 and workers
+    workers = eventually(restarted, lambda: f"{role} is restarted: {gateway.try_status()}\n{gateway.log()}")
+    assert not os.path.exists(gateway.armed), "the fault happened"
+    assert why in workers[role]["last_exit"], workers[role]
+    assert {name: worker["restarts"] for name, worker in workers.items() if name != role} == dict.fromkeys(
+        set(workers) - {role}, 0), gateway.log()
+    assert workers[role]["restarts"] == 1
+
+
+def it_serves(gateway):
+    with Connection(gateway.url) as connection:
+        assert "result" in call(connection, "echo").json(), gateway.log()
+
+
+@pytest.mark.parametrize("fault", AT_START)
+@pytest.mark.parametrize("role", LINKED + UNLINKED)
+def test_a_worker_that_fails_at_its_start_is_replaced(faulty, role, fault):
+    gateway = faulty(role, fault).start()
+    only_this_one_was_restarted(gateway, role, AT_START[fault])
+    it_serves(gateway)
+
+
+@pytest.mark.parametrize("fault", TO_THE_SUPERVISOR)
+@pytest.mark.parametrize("role", LINKED + UNLINKED)
+def test_a_worker_that_hangs_or_lies_to_the_supervisor_is_replaced(faulty, role, fault):
+    gateway = faulty(role, fault).launch()
+    only_this_one_was_restarted(gateway, role, TO_THE_SUPERVISOR[fault])
+    it_serves(gateway)
+
+
+@pytest.mark.parametrize("fault", ON_A_LINK)
+@pytest.mark.parametrize("role", LINKED)
+def test_a_worker_that_breaks_the_link_protocol_is_condemned_by_its_peer(faulty, role, fault):
+    gateway = faulty(role, fault).launch()
+    only_this_one_was_restarted(gateway, role, ON_A_LINK[fault])
+    assert f"{role}" in gateway.log() and "broke the link protocol" in gateway.log()
+    it_serves(gateway)
+    with Load(gateway.url) as load:
+        load.more_served()
+    assert load.bad() == {}, load.samples
+
+
+def test_a_dialer_that_answers_pings_but_no_dials_is_replaced(faulty):
+    gateway = faulty("dialer", "silent").launch()
+    only_this_one_was_restarted(gateway, "dialer", "condemned: no answer in time")
+    it_serves(gateway)
+
+
+def test_a_dialer_that_announces_a_descriptor_and_sends_none_is_replaced(faulty):
+    gateway = faulty("dialer", "missing-descriptor").launch()
+    only_this_one_was_restarted(gateway, "dialer", "condemned: announced descriptor missing")
+    it_serves(gateway)

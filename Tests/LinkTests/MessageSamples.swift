@@ -1,0 +1,113 @@
+@testable import Link
+
+/// One generated message: its encoding, and what decoding makes of any bytes.
+struct Sample {
+    var name: String
+    /// The frame types that carry it.
+    var types: [FrameType]
+    var bytes: [UInt8]
+    /// Whether the bytes decode to exactly the message.
+    var isSame: ([UInt8]) throws -> Bool
+    /// Decodes and encodes again.
+    var recode: ([UInt8]) throws -> [UInt8]
+
+    init<M: Equatable>(
+        _ message: M, _ types: [FrameType], encode: @escaping (M) -> [UInt8],
+        decode: @escaping (Span<UInt8>) throws(LinkViolation) -> M
+    ) {
+        name = "\(M.self)"
+        self.types = types
+        bytes = encode(message)
+        isSame = { try decode($0.span) == message }
+        recode = { encode(try decode($0.span)) }
+    }
+
+    /// One message of every type there is.
+    static func all(_ random: inout SeededRandom) -> [Sample] {
+        let ticket = DescriptorTicket(number: max(1, random.number()))
+        return [
+            Sample(
+                GenerationMessage(number: random.number(), ticket: ticket), [.generation], encode: { $0.encode() },
+                decode: GenerationMessage.init(decoding:)),
+            Sample(
+                SegmentMessage(
+                    use: pick([.ownCounters, .counters, .processTable], &random), role: random.number(),
+                    index: random.number(), ticket: ticket),
+                [.segment], encode: { $0.encode() }, decode: SegmentMessage.init(decoding:)),
+            Sample(
+                ListenerMessage(
+                    id: random.number(), name: random.text(maximum: 64), address: random.text(maximum: 256),
+                    ticket: ticket),
+                [.listener], encode: { $0.encode() }, decode: ListenerMessage.init(decoding:)),
+            Sample(
+                AttachMessage(
+                    link: random.number(), kind: pick([.request, .dial], &random),
+                    side: pick([.opener, .acceptor], &random), peerRole: random.number(), peerIndex: random.number(),
+                    ticket: ticket),
+                [.attach], encode: { $0.encode() }, decode: AttachMessage.init(decoding:)),
+            Sample(
+                RouteStateMessage(index: random.number(), isUp: Bool.random(using: &random)), [.routeState],
+                encode: { $0.encode() }, decode: RouteStateMessage.init(decoding:)),
+            Sample(
+                CondemnMessage(link: random.number(), violation: pick(LinkViolation.allCases, &random)), [.condemn],
+                encode: { $0.encode() }, decode: CondemnMessage.init(decoding:)),
+            Sample(
+                NumberMessage(number: random.number()), [.ping, .pong, .served], encode: { $0.encode() },
+                decode: NumberMessage.init(decoding:)),
+            Sample(
+                DialOpen(destination: random.number()), [.open], encode: { $0.encode() },
+                decode: DialOpen.init(decoding:)),
+            Sample(dialOutcome(&random), [.head], encode: { $0.encode() }, decode: DialOutcome.init(decoding:)),
+            Sample(request(&random), [.open], encode: encoded, decode: RequestOpen.init(decoding:)),
+            Sample(reply(&random), [.head], encode: encoded, decode: ReplyHead.init(decoding:)),
+        ]
+    }
+
+    /// A request's payload; empty if the writer refuses it.
+    static func encoded(_ message: RequestOpen) -> [UInt8] {
+        var writer = FieldWriter()
+        return message.write(&writer) ? writer.bytes : []
+    }
+
+    /// A reply's payload; empty if the writer refuses it.
+    static func encoded(_ message: ReplyHead) -> [UInt8] {
+        var writer = FieldWriter()
+        return message.write(&writer) ? writer.bytes : []
+    }
+
+    static func dialOutcome(_ random: inout SeededRandom) -> DialOutcome {
+        if random.oneIn(3) { return .connected(DescriptorTicket(number: max(1, random.number()))) }
+        let failures: [DialFailure] = [.notAllowed, .unknownHost, .unreachable, .timedOut, .capacity]
+        return .failed(pick(failures, &random), detail: random.text(maximum: DialOutcome.maximumDetail))
+    }
+
+    static func request(_ random: inout SeededRandom) -> RequestOpen {
+        let identity = Identity(
+            subject: random.text(), method: pick([.anonymous, .apiKey, .jwt, .oauth, .certificate, .peer], &random),
+            roles: random.list { $0.text() }, tenant: random.text(),
+            labels: random.list { Identity.Label(name: $0.text(), value: $0.text()) }, expiry: random.number())
+        return RequestOpen(
+            generation: random.number(), requestID: random.number(), identity: identity, session: random.value(),
+            flowFacts: random.number(), method: pick([.post, .get, .delete], &random),
+            acceptsJSON: Bool.random(using: &random), acceptsEvents: Bool.random(using: &random),
+            isModern: Bool.random(using: &random), fields: random.list(field),
+            bodyLength: min(LinkLimits.bodyLength, random.number()))
+    }
+
+    static func reply(_ random: inout SeededRandom) -> ReplyHead {
+        ReplyHead(
+            status: UInt16.random(in: ReplyHead.statuses, using: &random),
+            kind: pick([.empty, .json, .events], &random),
+            bodyLength: random.oneIn(3) ? ReplyHead.unknownLength : min(LinkLimits.bodyLength, random.number()),
+            session: random.value(), challenge: random.value(), retryAfter: random.number(), flowFacts: random.number(),
+            fields: random.list(field))
+    }
+
+    static func field(_ random: inout SeededRandom) -> HeaderField {
+        HeaderField(
+            name: pick(["mcp-session-id", "a", "last-event-id", "x_1", "!#$%&'*+-.^_`|~"], &random),
+            value: random.value())
+    }
+
+    private static func pick<T>(_ values: [T], _ random: inout SeededRandom) -> T { values[random.below(values.count)] }
+}
