@@ -27,24 +27,37 @@ extension Supervisor {
             degraded: degradations)
         if !processTable.segment.publish(table.encode()) { log.error("the process table does not fit its segment") }
         reportChange()
+        announceReadiness()
+    }
+
+    /// Says once that everything is ready; tries again where the service manager is too busy to listen.
+    private func announceReadiness() {
         guard isReady, !stopping, !announcedReady else { return }
+        let code = notifier.send("READY=1\nSTATUS=\(statusLine)\nMAINPID=\(getpid())")
+        if code == EAGAIN {
+            loop.after(50_000_000) { [unowned self] in announceReadiness() }
+            return
+        }
         announcedReady = true
+        lastStatus = statusLine
         let milliseconds = (PollLoop.now() - startedAt) / 1_000_000
         log.info("ready after \(milliseconds) ms: \(workers.count) workers, clients at \(address(.mcp))")
-        let count = workers.count
-        if let code = notifier.send("READY=1\nSTATUS=\(count) workers, clients at \(address(.mcp))\nMAINPID=\(getpid())") {
+        if let code {
             log.error("cannot tell the service manager: \(unsafe String(cString: strerror(code)))")
         }
     }
 
     /// Keeps the service manager's status line true after the start.
-    private func reportChange() {
+    func reportChange() {
         guard announcedReady, !stopping else { return }
-        let away = inOrder.filter { $0.state != .running }.map { "\($0.label) \($0.shownState.name)" }
-        let status = away.isEmpty ? "\(workers.count) workers, clients at \(address(.mcp))" : away.joined(separator: ", ")
-        guard status != lastStatus else { return }
+        let status = statusLine
+        guard status != lastStatus, notifier.send("STATUS=\(status)") == nil else { return }
         lastStatus = status
-        notifier.send("STATUS=\(status)")
+    }
+
+    private var statusLine: String {
+        let away = inOrder.filter { $0.state != .running }.map { "\($0.label) \($0.shownState.name)" }
+        return away.isEmpty ? "\(workers.count) workers, clients at \(address(.mcp))" : away.joined(separator: ", ")
     }
 
     /// What works less than it should, in words.

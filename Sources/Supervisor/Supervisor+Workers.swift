@@ -279,6 +279,7 @@ extension Supervisor {
                 worker.control?.send(.ping, NumberMessage(number: worker.pingsSent).encode())
             }
         }
+        reportChange()
         ticker = loop.after(limits.pingInterval) { [unowned self] in tick() }
     }
 }

@@ -31,7 +31,11 @@ public struct Log: Sendable {
         // A line break or control character from outside must not forge a second line or command the reader's terminal.
         let clean = String(String.UnicodeScalarView(message.unicodeScalars.map { Log.isPlain($0) ? $0 : " " }))
         var bytes = Array("\(Log.timestamp()) \(level.rawValue) \(origin)[\(getpid())]: \(clean)\n".utf8)
-        if bytes.count > 4096 { bytes = bytes.prefix(4092) + Array("...\n".utf8) }
+        if bytes.count > 4096 {
+            var end = 4092
+            while bytes[end] & 0xc0 == 0x80 { end -= 1 }  // not through a character
+            bytes = bytes.prefix(end) + Array("...\n".utf8)
+        }
         _ = unsafe Glibc.write(2, bytes, bytes.count)
     }
 

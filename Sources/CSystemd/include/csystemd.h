@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-// sd_notify(3) with unset_environment = 0: 1 sent, 0 no NOTIFY_SOCKET, -errno otherwise; -ENOSYS if libsystemd cannot be loaded.
+// sd_notify(3) with unset_environment = 0: 1 sent, 0 no NOTIFY_SOCKET, -errno otherwise; -ENOSYS if libsystemd cannot be loaded,
+// -EAGAIN if the manager's queue is full (nothing is sent and nothing waits).
 int cs_notify(const char *state);
 
 // sd_watchdog_enabled(3): 1 and the interval in microseconds if the supervisor should report, 0 if not, -errno otherwise.
