@@ -31,8 +31,23 @@ public enum Entry {
             run(Bootstrap.prepare(worker) {})
         }
         if arguments.count == 3, arguments[1] == SandboxProbe.argument { SandboxProbe.run(arguments[2]) }
-        MCPGW.main()
-        exit(0)
+        runCommand()
+    }
+
+    /// Runs the command line. Wrong usage is exit status 2 and one line, like everything else that keeps a command from starting.
+    private static func runCommand() -> Never {
+        do {
+            var command = try MCPGW.parseAsRoot()
+            try command.run()
+            exit(0)
+        } catch let code as ExitCode {
+            exit(code.rawValue)
+        } catch {
+            guard MCPGW.exitCode(for: error).isSuccess else { fail("\(MCPGW.message(for: error)); see mcpgw --help") }
+            // Help and version are "errors" of the parser too.
+            print(MCPGW.fullMessage(for: error))
+            exit(0)
+        }
     }
 }
 

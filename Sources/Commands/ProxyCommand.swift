@@ -121,7 +121,7 @@ struct ProxyCommand: ParsableCommand {
             }
         }
         if let value = OptionValue(supervisionCrashLimit, "--supervision-crash-limit", "MCPGW_SUPERVISION_CRASH_LIMIT") {
-            result.crashLimit = try value.number(1...1_000_000)
+            result.crashLimit = try value.number(1...1_000_000_000)
         }
         if let value = OptionValue(supervisionCrashWindow, "--supervision-crash-window", "MCPGW_SUPERVISION_CRASH_WINDOW") {
             result.crashWindow = try value.nanoseconds(atLeast: 100 * millisecond)
@@ -144,7 +144,9 @@ struct ProxyCommand: ParsableCommand {
 
 /// Ends the program with one message and exit status 2.
 func fail(_ message: String) -> Never {
-    let line = Array("mcpgw: \(message)\n".utf8)
+    // What the user gave is quoted in messages; it must not make a second line or move the cursor.
+    let clean = message.unicodeScalars.map { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) ? " " : $0 }
+    let line = Array("mcpgw: \(String(String.UnicodeScalarView(clean)))\n".utf8)
     _ = unsafe write(2, line, line.count)
     exit(2)
 }

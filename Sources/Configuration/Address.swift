@@ -28,7 +28,7 @@ public struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
         var host = String(text[..<colon])
         let digits = text[text.index(after: colon)...]
         guard let port = parsePort(digits) else {
-            throw ConfigurationError(source, "'\(digits)' is not a port from 0 to 65535")
+            throw ConfigurationError(source, "'\(text)': '\(digits)' is not a port from 0 to 65535")
         }
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())

@@ -75,7 +75,7 @@ def test_an_address_of_another_host_is_named(refusal):
 @pytest.mark.parametrize("option", ["--listen", "--metrics-addr"])
 def test_an_address_that_is_none_is_named(refusal, option, address):
     message = refusal.proxy(option, address)
-    assert option.strip("-").split("-")[0] in message and address in message
+    assert option in message and address.rpartition(":")[2] in message
 
 
 @pytest.mark.parametrize("url", [

@@ -25,9 +25,9 @@ def assert_degraded(gateway, named):
         reply = call(connection, "echo", identifier=6, era="modern")
         assert reply.status == 503
         assert reply.json()["id"] == 6 and reply.json()["error"]["code"] == -31013
-    status = eventually(lambda: (now := gateway.status())["degraded"] and now, "status says degraded")
+    status = eventually(lambda: gateway.degraded(now := gateway.status()) and now, "status says degraded")
     assert [route["state"] == "up" for route in status["routes"]] == [False]
-    assert any(named in reason or "default" in reason for reason in status["degraded"]), status["degraded"]
+    assert any(named in reason or "default" in reason for reason in gateway.degraded(status)), status
     assert all(worker["state"] == "running" for worker in status["workers"])
     ready = get(gateway.metrics_url, "/readyz")
     assert ready.status == 503 and b"default" in ready.body
@@ -74,7 +74,7 @@ def test_a_route_recovers_when_its_upstream_comes(make_gateway, upstream_program
             with Connection(gateway.url) as connection:
                 return "result" in call(connection, "echo").json()
         eventually(served, "the route serves")
-        eventually(lambda: not gateway.status()["degraded"], "nothing is degraded")
+        eventually(lambda: not gateway.degraded(), "nothing is degraded")
         assert get(gateway.metrics_url, "/readyz").status == 200
     finally:
         upstream.stop()

@@ -46,7 +46,7 @@ def standing(gateway):
 @pytest.mark.slow
 def test_restarts_leak_nothing(make_gateway, fast_upstream):
     gateway = make_gateway(
-        fast_upstream.url, "--supervision-crash-limit", "1000000000", "--supervision-backoff-min", "1ms",
+        fast_upstream.url, "--supervision-crash-limit", "1000000", "--supervision-backoff-min", "1ms",
         "--supervision-backoff-max", "1ms").start()
     # Caches and lazily made things first: the second half is compared with the first.
     restart(gateway, RESTARTS // 2)

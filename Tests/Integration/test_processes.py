@@ -34,8 +34,9 @@ def test_status_shows_the_whole(gateway):
     assert {"ingress", "route", "dialer", "recorder", "console"} <= set(gateway.workers(status))
     assert all(worker["state"] == "running" and worker["restarts"] == 0 for worker in status["workers"])
     assert [(route["name"], route["state"]) for route in status["routes"]] == [("default", "up")]
-    assert {listener["name"]: listener["served"] for listener in status["listeners"]} == {"mcp": True, "metrics": True}
-    assert status["degraded"] == []
+    assert {listener["name"]: listener["served"] for listener in status["listeners"]} == {
+        "mcp": True, "metrics": True, "control": True}
+    assert gateway.degraded(status) == []
     version = gateway.command_line("version")
     assert version.returncode == 0 and status["version"] in version.stdout
 

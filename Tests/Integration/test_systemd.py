@@ -54,6 +54,18 @@ def test_the_status_says_when_a_worker_is_missing(make_gateway, fast_upstream):
     eventually(lambda: any("route" in status for status in statuses()[len(before):]), lambda: f"route in {statuses()}")
 
 
+def test_a_manager_that_reads_nothing_stops_neither_supervision_nor_the_end(make_gateway, fast_upstream):
+    gateway = make_gateway(
+        fast_upstream.url, "--supervision-crash-limit", "1000", "--supervision-backoff-max", "10ms", manager_reads=False)
+    gateway.launch()
+    # The kernel keeps some ten datagrams: each restart brings more than one.
+    eventually(gateway.all_running, "all run")
+    for _ in range(20):
+        gateway.kill_and_wait("recorder")
+    gateway.terminate()
+    assert gateway.wait() == 0
+
+
 def test_the_watchdog_is_fed_by_a_supervisor_that_was_asked_to(make_gateway, fast_upstream):
     gateway = make_gateway(
         fast_upstream.url, own_pid="WATCHDOG_PID", environment={"WATCHDOG_USEC": "200000"}).start()
@@ -77,8 +89,8 @@ def test_a_connection_made_before_start_is_served_through_the_passed_socket(make
             early.send("POST", headers=headers, body=body)
             gateway = activated(make_gateway, fast_upstream.url, [mcp, metrics], "mcp:metrics").start()
             assert early.receive().json()["id"] == "early"
-        assert {one["name"]: one["address"] for one in gateway.status()["listeners"]} == {
-            "mcp": f"127.0.0.1:{port}", "metrics": f"127.0.0.1:{metrics.getsockname()[1]}"}
+        assert gateway.address("mcp") == f"127.0.0.1:{port}"
+        assert gateway.address("metrics") == f"127.0.0.1:{metrics.getsockname()[1]}"
         assert get(gateway.metrics_url, "/readyz").status == 200
 
 

@@ -11,6 +11,8 @@ import Testing
         CrashHistory(minimum: minimum, maximum: maximum, limit: limit, window: window)
     }
 
+    private func crash(_ history: inout CrashHistory, _ time: UInt64) -> Bool { history.noteCrash(at: time) }
+
     @Test func theWaitDoublesFromTheMinimumToTheMaximum() {
         var history = history()
         var waits: [UInt64] = []
@@ -18,7 +20,7 @@ import Testing
             _ = history.noteCrash(at: round * 10 * Self.second)
             waits.append(history.delay(random: 0))
         }
-        let doubled = (0..<10).map { 10_000_000 << UInt64($0) }
+        let doubled = (0..<10).map { 10_000_000 << $0 as UInt64 }
         #expect(waits == doubled + [UInt64](repeating: 10 * Self.second, count: 5))
     }
 
@@ -35,7 +37,7 @@ import Testing
     @Test func thousandsOfCrashesDoNotOverflowTheWait() {
         var history = history(maximum: .max / 2)
         for time in 0..<5000 as Range<UInt64> { _ = history.noteCrash(at: time * Self.second) }
-        #expect(history.delay(random: 0) == .max / 2)
+        #expect(history.delay(random: 0) == UInt64.max / 2)
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
@@ -80,22 +82,22 @@ import Testing
 
     @Test func theLimitIsReachedByThatManyCrashesWithinTheWindow() {
         var history = history(limit: 3)
-        #expect(!history.noteCrash(at: 0))
-        #expect(!history.noteCrash(at: 30 * Self.second))
-        #expect(history.noteCrash(at: 60 * Self.second))
-        #expect(history.noteCrash(at: 61 * Self.second), "it stays reached")
+        #expect(!crash(&history, 0))
+        #expect(!crash(&history, 30 * Self.second))
+        #expect(crash(&history, 60 * Self.second))
+        #expect(crash(&history, 61 * Self.second), "it stays reached")
     }
 
     @Test func crashesOlderThanTheWindowAreForgotten() {
         var history = history(limit: 3)
-        for crash in 0..<100 as Range<UInt64> {
-            #expect(!history.noteCrash(at: crash * (30 * Self.second + 1)))
+        for index in 0..<100 as Range<UInt64> {
+            #expect(!crash(&history, index * (30 * Self.second + 1)))
         }
     }
 
     @Test func aLimitOfOneIsReachedAtOnce() {
         var history = history(limit: 1)
-        #expect(history.noteCrash(at: 0))
+        #expect(crash(&history, 0))
     }
 
     /// Against the definition: the crashes of the last window, counted from scratch each time.
@@ -115,7 +117,7 @@ import Testing
                 }
                 crashes.append(time)
                 let recent = crashes.filter { time - $0 <= 1000 }.count
-                #expect(history.noteCrash(at: time) == (recent >= limit))
+                #expect(crash(&history, time) == (recent >= limit))
             }
         }
     }
@@ -124,10 +126,10 @@ import Testing
         var history = history(limit: 4)
         for time in 0..<4 as Range<UInt64> { _ = history.noteCrash(at: time) }
         history.noteRetry()
-        #expect(!history.noteCrash(at: 5))
+        #expect(!crash(&history, 5))
         #expect(history.delay(random: 0) == 10_000_000)
-        #expect(!history.noteCrash(at: 6))
-        #expect(!history.noteCrash(at: 7))
-        #expect(history.noteCrash(at: 8))
+        #expect(!crash(&history, 6))
+        #expect(!crash(&history, 7))
+        #expect(crash(&history, 8))
     }
 }

@@ -47,13 +47,15 @@ class Gateway:
     """One running gateway. Use it as a context manager, or call `stop`: both check that no process is left."""
 
     def __init__(self, binary, directory, upstream, *options, environment=None, launcher=(), as_root=False,
-                 listen="127.0.0.1:0", metrics="127.0.0.1:0", inherited=(), own_pid=None):
+                 listen="127.0.0.1:0", metrics="127.0.0.1:0", inherited=(), own_pid=None,
+                 manager_reads=True):
         """`launcher` stands before the command. `inherited` sockets become the descriptors 3, 4, ... as systemd passes
-        them; the environment variable `own_pid` gets the pid of the gateway."""
+        them; the environment variable `own_pid` gets the pid of the gateway. A manager that does not read never takes
+        in what is said on the notify socket."""
         self.binary, self.directory = str(binary), str(directory)
         self.state_directory = private_directory(os.path.join(self.directory, "state"))
         self.runtime_directory = private_directory(os.path.join(self.directory, "run"))
-        self.notify = NotifySocket(os.path.join(self.directory, "notify"))
+        self.notify = NotifySocket(os.path.join(self.directory, "notify"), manager_reads)
         self.log_path = os.path.join(self.directory, "log")
         self.inherited = [one.fileno() for one in inherited]
         if inherited or own_pid:
@@ -115,10 +117,12 @@ class Gateway:
 
     def stop(self):
         """Ends the gateway, in order if it still runs, and checks that no process and no zombie is left."""
-        if self.stopped or self.process is None:
-            self.notify.close()
+        if self.stopped:
             return
         self.stopped = True
+        if self.process is None:
+            self.notify.close()
+            return
         try:
             if self.process.poll() is None:
                 self.terminate()
@@ -153,15 +157,20 @@ class Gateway:
             [self.binary, *arguments], env=self.environment, cwd="/", stdin=subprocess.DEVNULL, capture_output=True,
             text=True, timeout=60, **self.user)
 
-    def status(self):
-        result = self.command_line("status", "--json", "--runtime-dir", self.runtime_directory)
-        assert result.returncode == 0, f"status failed: {result.stdout}{result.stderr}\n{self.log()}"
-        return json.loads(result.stdout)
-
     def try_status(self):
-        """The status, or nothing while the console restarts."""
+        """The status, or nothing while nobody answers."""
+        # The exit status says whether all is well: that is the caller's to judge.
         result = self.command_line("status", "--json", "--runtime-dir", self.runtime_directory)
-        return json.loads(result.stdout) if result.returncode == 0 else None
+        return json.loads(result.stdout) if result.stdout else None
+
+    def status(self):
+        status = self.try_status()
+        assert status, f"no status:\n{self.log()}"
+        return status
+
+    def degraded(self, status=None):
+        """What is worse than it should be. That this version has no policy is said always and not meant here."""
+        return [reason for reason in (status or self.status())["degraded"] if not reason.startswith("no policy")]
 
     def address(self, listener):
         return next(one["address"] for one in self.status()["listeners"] if one["name"] == listener)

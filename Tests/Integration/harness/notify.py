@@ -2,28 +2,39 @@
 
 import array
 import os
+import select
 import socket
+import threading
 
-from .eventually import eventually
+from .eventually import DEADLINE
 
 
 class NotifySocket:
-    """Receives what a service tells its manager. `messages` keeps every `NAME=VALUE` in the order of arrival."""
+    """Receives what a service tells its manager, as it comes. `receive` gives every `NAME=VALUE` in the order of arrival.
 
-    def __init__(self, path):
+    A thread reads, as systemd does: the kernel keeps only some ten datagrams, and then the sender waits. `reading=False`
+    is a manager that has stopped.
+    """
+
+    def __init__(self, path, reading=True):
         self.path = str(path)
         self.messages = []
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        self.news = threading.Condition()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.socket.bind(self.path)
         os.chmod(self.path, 0o777)
+        self.closing, self.close_end = os.pipe()
+        self.thread = None
+        if reading:
+            self.thread = threading.Thread(target=self._read, daemon=True)
+            self.thread.start()
 
-    def receive(self):
-        """Takes in what has arrived, and returns all messages so far."""
+    def _read(self):
         while True:
-            try:
-                data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(16 * 4))
-            except BlockingIOError:
-                return self.messages
+            ready, _, _ = select.select([self.socket, self.closing], [], [])
+            if self.closing in ready:
+                return
+            data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(16 * 4))
             for level, kind, content in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                     # BARRIER=1 brings a descriptor, and the sender waits until it is closed.
@@ -31,10 +42,23 @@ class NotifySocket:
                     passed.frombytes(content[:len(content) // 4 * 4])
                     for descriptor in passed:
                         os.close(descriptor)
-            self.messages += data.decode().splitlines()
+            with self.news:
+                self.messages += data.decode().splitlines()
+                self.news.notify_all()
 
-    def wait_for(self, message, **options):
-        eventually(lambda: message in self.receive(), lambda: f"{message} in {self.messages}", **options)
+    def receive(self):
+        """All messages so far."""
+        with self.news:
+            return list(self.messages)
+
+    def wait_for(self, message, deadline=DEADLINE):
+        with self.news:
+            came = self.news.wait_for(lambda: message in self.messages, deadline)
+        assert came, f"not within {deadline:g} s: {message}; came: {self.messages}"
 
     def close(self):
+        os.close(self.close_end)
+        if self.thread:
+            self.thread.join()
+        os.close(self.closing)
         self.socket.close()
