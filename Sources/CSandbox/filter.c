@@ -12,8 +12,8 @@ int sandbox_call_number(uint32_t architecture, const char *name) {
     return seccomp_syscall_resolve_name_arch(architecture == 0 ? SCMP_ARCH_NATIVE : architecture, name);
 }
 
-sandbox_filter *sandbox_filter_new(uint32_t architecture) {
-    scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
+sandbox_filter *sandbox_filter_new(uint32_t architecture, int unlisted) {
+    scmp_filter_ctx context = seccomp_init(unlisted == 0 ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO((uint16_t)unlisted));
     if (context == NULL) return NULL;
     // A call in the convention of another architecture (int 0x80, x32) ends the process too; the default would end the thread alone.
     int failed = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);

@@ -16,49 +16,49 @@ struct ProxyCommand: ParsableCommand {
             Exit status: 0 after an orderly stop, 2 if it cannot start.
             """)
 
-    @Option(help: ArgumentHelp("The MCP endpoint to protect, for example http://127.0.0.1:8080/mcp.", valueName: "url"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The MCP endpoint to protect, for example http://127.0.0.1:8080/mcp.", valueName: "url"))
     var upstream: String?
 
-    @Option(help: ArgumentHelp("Where clients connect (default 127.0.0.1:9090; port 0: any free one).", valueName: "host:port"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Where clients connect (default 127.0.0.1:9090; port 0: any free one).", valueName: "host:port"))
     var listen: String?
 
-    @Option(help: ArgumentHelp("Where health and metrics are served (default 127.0.0.1:9091).", valueName: "host:port"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Where health and metrics are served (default 127.0.0.1:9091).", valueName: "host:port"))
     var metricsAddr: String?
 
-    @Option(help: ArgumentHelp("The unprivileged account to become when started as root.", valueName: "name"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The unprivileged account to become when started as root.", valueName: "name"))
     var user: String?
 
-    @Option(help: ArgumentHelp("State that outlives the daemon (default ~/.local/state/mcpgw).", valueName: "directory"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("State that outlives the daemon (default ~/.local/state/mcpgw).", valueName: "directory"))
     var stateDir: String?
 
-    @Option(help: ArgumentHelp("The control socket's place (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The control socket's place (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
     var runtimeDir: String?
 
-    @Option(help: ArgumentHelp("Time for requests in flight after SIGTERM (default 30s).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Time for requests in flight after SIGTERM (default 30s).", valueName: "time"))
     var drainTimeout: String?
 
-    @Option(help: ArgumentHelp("Wait before the first restart of a crashed worker (default 10ms).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Wait before the first restart of a crashed worker (default 10ms).", valueName: "time"))
     var supervisionBackoffMin: String?
 
-    @Option(help: ArgumentHelp("Longest wait before a restart (default 10s).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Longest wait before a restart (default 10s).", valueName: "time"))
     var supervisionBackoffMax: String?
 
-    @Option(help: ArgumentHelp("Crashes within the window that mark a worker down (default 10).", valueName: "number"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Crashes within the window that mark a worker down (default 10).", valueName: "number"))
     var supervisionCrashLimit: String?
 
-    @Option(help: ArgumentHelp("The window, and the wait of a worker that is down (default 60s).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The window, and the wait of a worker that is down (default 60s).", valueName: "time"))
     var supervisionCrashWindow: String?
 
-    @Option(help: ArgumentHelp("Time between pings of the workers (default 1s).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Time between pings of the workers (default 1s).", valueName: "time"))
     var supervisionPingInterval: String?
 
-    @Option(help: ArgumentHelp("Silence after which a worker is killed (default 5s).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Silence after which a worker is killed (default 5s).", valueName: "time"))
     var supervisionPingTimeout: String?
 
-    @Option(help: ArgumentHelp("Time a worker has to become ready (default 5s).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Time a worker has to become ready (default 5s).", valueName: "time"))
     var supervisionStartTimeout: String?
 
-    @Option(help: ArgumentHelp("Time to connect to the upstream (default 5s).", valueName: "time"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Time to connect to the upstream (default 5s).", valueName: "time"))
     var connectTimeout: String?
 
     func run() throws {

@@ -14,7 +14,7 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Print the daemon's answer as JSON.")
     var json = false
 
-    @Option(help: ArgumentHelp("The daemon's runtime directory (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The daemon's runtime directory (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
     var runtimeDir: String?
 
     func run() throws {

@@ -64,7 +64,7 @@ extension Sandbox {
         _ = try must(.notDumpable, sandbox_not_dumpable())
         report[.notDumpable] = .enforced
         // Last: it forbids everything above.
-        try loadFilter(systemCalls.flatMap(\.rules))
+        try loadFilter(systemCalls.flatMap(\.rules), unlisted: unlisted)
         report[.systemCalls] = .enforced
         if promise(.helperThreads) == .required { report[.helperThreads] = .enforced }
 

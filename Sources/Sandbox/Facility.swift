@@ -59,7 +59,7 @@ public enum Facility: UInt8, CaseIterable, Sendable, Hashable {
         case .landlockFiles: "Landlock ABI 1: every file right denied; dialer: read-only on what name service needs"
         case .landlockTCP: "Landlock ABI 4: no TCP bind, and no TCP connect but by the dialer"
         case .landlockScopes: "Landlock ABI 6: no abstract Unix socket and no signal outside the worker"
-        case .systemCalls: "seccomp allow-list (libseccomp), anything else ends the process"
+        case .systemCalls: "seccomp allow-list (libseccomp), anything else ends the process (dialer: EPERM)"
         case .helperThreads: "seccomp: clone only for threads, or not at all; RLIMIT_NPROC in an own user namespace"
         case .limits: "setrlimit: no core, descriptors, file size, queues, locked memory"
         case .addressSpace: "setrlimit(RLIMIT_AS)"

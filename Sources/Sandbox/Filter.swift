@@ -15,8 +15,8 @@ enum FilterArchitecture: CaseIterable {
 }
 
 /// Builds the filter of these rules, loads it into the kernel, and gives the memory back that libseccomp took for it.
-func loadFilter(_ rules: [SystemCallRule]) throws(SandboxError) {
-    try unsafe withFilter(rules, architecture: .running) { filter throws(SandboxError) in
+func loadFilter(_ rules: [SystemCallRule], unlisted: UnlistedCall) throws(SandboxError) {
+    try unsafe withFilter(rules, unlisted, architecture: .running) { filter throws(SandboxError) in
         let loaded = unsafe sandbox_filter_load(filter)
         guard loaded == 0 else { throw .failed(.systemCalls, errno: -loaded) }
     }
@@ -24,10 +24,10 @@ func loadFilter(_ rules: [SystemCallRule]) throws(SandboxError) {
 }
 
 /// Builds the filter of these rules for an architecture and writes the program to a descriptor (for tests).
-func exportFilter(_ rules: [SystemCallRule], architecture: FilterArchitecture, to descriptor: Int32)
-    throws(SandboxError)
-{
-    try unsafe withFilter(rules, architecture: architecture) { filter throws(SandboxError) in
+func exportFilter(
+    _ rules: [SystemCallRule], unlisted: UnlistedCall, architecture: FilterArchitecture, to descriptor: Int32
+) throws(SandboxError) {
+    try unsafe withFilter(rules, unlisted, architecture: architecture) { filter throws(SandboxError) in
         let written = unsafe sandbox_filter_export(filter, descriptor)
         guard written == 0 else { throw .failed(.systemCalls, errno: -written) }
     }
@@ -40,9 +40,10 @@ func systemCallNumber(_ name: String, _ architecture: FilterArchitecture) -> Int
 }
 
 private func withFilter(
-    _ rules: [SystemCallRule], architecture: FilterArchitecture, _ use: (OpaquePointer) throws(SandboxError) -> Void
+    _ rules: [SystemCallRule], _ unlisted: UnlistedCall, architecture: FilterArchitecture,
+    _ use: (OpaquePointer) throws(SandboxError) -> Void
 ) throws(SandboxError) {
-    guard let filter = unsafe sandbox_filter_new(architecture.token) else { throw .failed(.systemCalls, errno: ENOMEM) }
+    guard let filter = unsafe sandbox_filter_new(architecture.token, unlisted == .refused ? EPERM : 0) else { throw .failed(.systemCalls, errno: ENOMEM) }
     defer { unsafe sandbox_filter_free(filter) }
     for rule in rules {
         let conditions = rule.conditions.map { condition in

@@ -34,6 +34,8 @@ public struct Sandbox: Sendable {
     let limits: Limits
     /// The allow-list; empty for the supervisor, which is not confined by this module.
     let systemCalls: [SystemCallGroup]
+    /// What happens to calls that are not in it.
+    var unlisted = UnlistedCall.endsProcess
 
     /// The policy of every role, in the order of `Role.allCases`.
     public static let table: [Sandbox] = [supervisor, ingress, route, dialer, launcher, recorder, console]
@@ -60,7 +62,7 @@ public struct Sandbox: Sendable {
         readablePaths: [],
         connects: false,
         diesWithSupervisor: false,
-        constructions: [.singleThread: "supervisor runs one thread"],
+        constructions: [.singleThread: "test_the_supervisor_has_one_thread_and_no_zombie_stays"],
         limits: Limits(descriptors: 4096, fileSize: nil, helperThreads: 0),
         systemCalls: []
     )
@@ -104,7 +106,7 @@ public struct Sandbox: Sendable {
         readablePaths: [],
         connects: false,
         diesWithSupervisor: true,
-        constructions: [.helperThreads: "route starts at most one helper thread"],
+        constructions: [.helperThreads: "test_a_worker_has_no_more_threads_than_its_role_may_start"],
         limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 1),
         systemCalls: [.memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .eventLoop, .noFiles]
     )
@@ -125,11 +127,12 @@ public struct Sandbox: Sendable {
         ],
         connects: true,
         diesWithSupervisor: true,
-        constructions: [.helperThreads: "dialer resolves on at most four threads"],
+        constructions: [.helperThreads: "test_a_worker_has_no_more_threads_than_its_role_may_start"],
         limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 4),
         systemCalls: [
             .memoryWithModules, .process, .threads, .descriptors, .sockets, .connecting, .pollLoop, .nameServiceFiles,
-        ]
+        ],
+        unlisted: .refused
     )
 
     // --- launcher: its real profile comes with its work; until then it has none of a route's event loop or threads ------------------------
@@ -155,7 +158,7 @@ public struct Sandbox: Sendable {
         readablePaths: [],
         connects: false,
         diesWithSupervisor: false,
-        constructions: [.helperThreads: "recorder starts one syncing thread"],
+        constructions: [.helperThreads: "test_a_worker_has_no_more_threads_than_its_role_may_start"],
         limits: Limits(descriptors: 1024, fileSize: nil, helperThreads: 1),
         systemCalls: [
             .memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .pollLoop, .noFiles, .recordFiles,

@@ -1,6 +1,6 @@
 import Glibc
 
-// The allow-lists, in groups. What no line of a role's groups allows ends the process with SIGSYS (audit type 1326). A name that an
+// The allow-lists, in groups. What no line of a role's groups allows ends the process with SIGSYS (audit type 1326), but see UnlistedCall. A name that an
 // architecture does not have is skipped there; a name that libseccomp knows nowhere is an error (and a test).
 //
 // Flags and options are spelled as numbers where the header has them only as C macros with casts; the values are Linux ABI and the same

@@ -48,6 +48,15 @@ struct SystemCallRule: Sendable, Hashable {
     }
 }
 
+/// What happens to a call that no line of a role's allow-list names.
+enum UnlistedCall: Sendable {
+    /// The process ends: the program makes no such call, so whoever made it is not the program.
+    case endsProcess
+    /// EPERM: name service modules of other makers run in the dialer, and what their libraries try at their start (libcap asks for its
+    /// bounding set) must not end it on one host and not on another.
+    case refused
+}
+
 /// Lines that belong together, under a name that `mcpgw sandbox` prints.
 struct SystemCallGroup: Sendable {
     let name: String

@@ -49,6 +49,16 @@ def test_every_thread_of_every_worker_is_confined(gateway):
                 assert int(fields["CapEff"], 16) == 0 == int(fields["CapPrm"], 16), role
 
 
+def test_a_worker_has_no_more_threads_than_its_role_may_start(gateway):
+    # The first thread, and what the table of `mcpgw sandbox` promises by construction: helpers of the route and the recorder
+    # come with their work, four resolvers in the dialer.
+    allowed = {"ingress": 1, "console": 1, "launcher": 1, "route": 2, "recorder": 2, "dialer": 5}
+    with Load(gateway.url, connections=4) as load:
+        load.more_served()
+        for role, worker in gateway.workers().items():
+            assert len(os.listdir(f"/proc/{worker['pid']}/task")) <= allowed[role], role
+
+
 def test_no_worker_can_be_dumped_or_traced_by_its_own_user(gateway):
     for role, worker in gateway.workers().items():
         # The kernel gives /proc of a process that is not dumpable to root, or to the root of its user namespace.

@@ -27,7 +27,7 @@ def assert_degraded(gateway, named):
         assert reply.json()["id"] == 6 and reply.json()["error"]["code"] == -31013
     status = eventually(lambda: gateway.degraded(now := gateway.status()) and now, "status says degraded")
     assert [route["state"] == "up" for route in status["routes"]] == [False]
-    assert any(named in reason or "default" in reason for reason in gateway.degraded(status)), status
+    assert any(named in reason or "default" in reason for reason in gateway.degraded(status)), gateway.degraded(status)
     assert all(worker["state"] == "running" for worker in status["workers"])
     ready = get(gateway.metrics_url, "/readyz")
     assert ready.status == 503 and b"default" in ready.body

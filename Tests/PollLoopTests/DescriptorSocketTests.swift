@@ -9,7 +9,6 @@ import Testing
 @Suite struct DescriptorSocketTests {
     private static func missing(_ socket: DescriptorSocket, _ ticket: UInt64, count: Int) -> Bool {
         do throws(LinkViolation) {
-            FileHandleDebug.p()
             for descriptor in try socket.receive(DescriptorTicket(number: ticket), count: count) { close(descriptor) }
             return false
         } catch {
@@ -164,5 +163,3 @@ private func sendRaw(_ socket: Int32, _ bytes: [UInt8], _ descriptors: [Int32]) 
     }
     return sent == bytes.count
 }
-
-enum FileHandleDebug { static func p() { let t = "\(openDescriptors())\n"; _ = unsafe write(2, t, t.utf8.count) } }

@@ -24,13 +24,14 @@ struct FilterProgram {
     private let instructions: [Instruction]
     var count: Int { instructions.count }
 
-    init(_ rules: [SystemCallRule], architecture: FilterArchitecture) throws {
+    init(_ sandbox: Sandbox, architecture: FilterArchitecture) throws {
         var ends: [Int32] = [-1, -1]
         guard unsafe pipe(&ends) == 0 else { throw Fault.export }
         defer { close(ends[0]) }
         do {
             defer { close(ends[1]) }
-            try exportFilter(rules, architecture: architecture, to: ends[1])
+            try exportFilter(
+                sandbox.systemCalls.flatMap(\.rules), unlisted: sandbox.unlisted, architecture: architecture, to: ends[1])
         }
         var bytes = [UInt8](repeating: 0, count: 65536)
         let length = unsafe read(ends[0], &bytes, bytes.count)

@@ -80,8 +80,9 @@ typedef struct {
 } sandbox_condition;
 
 /// A new filter for one architecture: a libseccomp token (`SCMP_ARCH_*`), or 0 for the one this process runs on. NULL without memory,
-/// or for an architecture that libseccomp does not know.
-sandbox_filter *sandbox_filter_new(uint32_t architecture);
+/// or for an architecture that libseccomp does not know. A call without a rule ends the process when `unlisted` is 0, else it is refused
+/// with that errno.
+sandbox_filter *sandbox_filter_new(uint32_t architecture, int unlisted);
 
 /// Adds one rule: allow when `refusal` is 0, else refuse with that errno. Returns 0; 1 when the architecture has no such call (nothing
 /// added); -ENOENT when libseccomp knows the name nowhere.

@@ -1,0 +1,172 @@
+import CKernel
+import Configuration
+import Glibc
+import Testing
+
+@testable import Supervisor
+
+/// Descriptors passed by a service manager begin at 3, so each case runs in a process of its own, which ends with what it saw: the uses
+/// and addresses taken, or the message, on stderr.
+@Suite struct ListenersTests {
+    /// What stands at one passed descriptor.
+    private enum Passed: String {
+        case tcp, loopback6, unix, packets, unbound, connected, pipe, file, closed
+    }
+
+    private static func make(_ kind: Passed) -> Int32 {
+        var pair: [Int32] = [-1, -1]
+        switch kind {
+        case .tcp: return unsafe ck_listen_tcp("127.0.0.1", 0, 4)
+        case .loopback6: return unsafe ck_listen_tcp("::1", 0, 4)
+        case .unix:
+            let path = "/tmp/mcpgw-test-\(getpid()).sock"
+            defer { _ = unsafe unlink(path) }
+            return unsafe ck_listen_unix(path, 0o600, 4)
+        case .packets:
+            var address = sockaddr()
+            address.sa_family = sa_family_t(AF_UNIX)
+            let descriptor = socket(AF_UNIX, Int32(SOCK_SEQPACKET.rawValue), 0)
+            // Bound to a name of the kernel's choice (unix(7), autobind).
+            _ = unsafe bind(descriptor, &address, socklen_t(MemoryLayout<sa_family_t>.size))
+            _ = listen(descriptor, 4)
+            return descriptor
+        case .unbound: return socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        case .connected:
+            _ = unsafe ck_stream_pair(&pair, 4096)
+            return pair[0]
+        case .pipe:
+            _ = unsafe ck_pipe(&pair)
+            return pair[0]
+        case .file: return unsafe open("/dev/null", O_RDONLY)
+        case .closed: return -1
+        }
+    }
+
+    /// Takes the sockets in a new process and returns what it wrote.
+    private func take(_ kinds: [Passed], _ variables: [String: String?]) async throws -> String {
+        let kinds = kinds.map(\.rawValue).joined(separator: ",")
+        let count = kinds.isEmpty ? 0 : kinds.split(separator: ",").count
+        var variables = variables
+        if variables["LISTEN_FDS"] == nil { variables["LISTEN_FDS"] = .some("\(count)") }
+        let settings = variables.compactMap { name, value in value.map { "\(name)=\($0)" } }.joined(separator: "\n")
+        let result = try await #require(processExitsWith: .exitCode(0), observing: [\.standardErrorContent]) {
+            [kinds = kinds as String, settings = settings as String] in
+            Self.run(kinds, settings)
+        }
+        return Self.text(result.standardErrorContent)
+    }
+
+    /// What a process wrote after its heading.
+    private static func text(_ bytes: [UInt8]) -> String {
+        let text = String(decoding: bytes, as: UTF8.self)
+        return text.hasPrefix("taken:\n") ? String(text.dropFirst(7)) : "no heading: \(text)"
+    }
+
+    private static func run(_ kinds: String, _ settings: String) {
+        let made = kinds.split(separator: ",").compactMap { Passed(rawValue: String($0)) }.map { kind in
+            // Out of the way of the numbers that are to be filled.
+            let descriptor = make(kind)
+            return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD, 100)
+        }
+        for (index, descriptor) in made.enumerated() {
+            if descriptor < 0 { close(3 + Int32(index)) } else { dup2(descriptor, 3 + Int32(index)) }
+        }
+        for setting in settings.split(separator: "\n") {
+            let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            unsafe setenv(parts[0], parts[1].replacing("PID", with: "\(getpid())"), 1)
+        }
+        var text = "taken:\n"
+        do throws(StartError) {
+            for listener in try Listeners.takePassed() {
+                let flags = (fcntl(listener.descriptor, F_GETFD), fcntl(listener.descriptor, F_GETFL) & O_NONBLOCK)
+                text += "\(listener.use.rawValue) \(listener.descriptor) \(listener.address) \(flags == (FD_CLOEXEC, O_NONBLOCK))\n"
+            }
+        } catch {
+            text += "error: \(error)\n"
+        }
+        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] where unsafe getenv(name) != nil { text += "\(name) is left\n" }
+        _ = unsafe write(2, text, text.utf8.count)
+        exit(0)
+    }
+
+    @Test func namedSocketsAreTakenWithTheirAddresses() async throws {
+        let text = try await take([.tcp, .loopback6], ["LISTEN_PID": "PID", "LISTEN_FDNAMES": "mcp:metrics"])
+        let lines = text.split(separator: "\n")
+        try #require(lines.count == 2, "\(text)")
+        #expect(lines[0].hasPrefix("mcp 3 127.0.0.1:") && lines[0].hasSuffix(" true"))
+        #expect(lines[1].hasPrefix("metrics 4 [::1]:") && lines[1].hasSuffix(" true"))
+        let swapped = try await take([.tcp, .loopback6], ["LISTEN_PID": "PID", "LISTEN_FDNAMES": "metrics:mcp"])
+        #expect(swapped.hasPrefix("metrics 3 127.0.0.1:"))
+    }
+
+    @Test(arguments: [nil, "unknown", "", "mcp"])
+    func aSingleSocketWithoutAUsefulNameIsTheOneForClients(name: String?) async throws {
+        let tcp = try await take([.tcp], ["LISTEN_PID": "PID", "LISTEN_FDNAMES": name])
+        #expect(tcp.hasPrefix("mcp 3 127.0.0.1:"), "\(tcp)")
+        let unix = try await take([.unix], ["LISTEN_FDNAMES": name])
+        #expect(unix.hasPrefix("mcp 3 unix:/"), "\(unix)")
+    }
+
+    @Test func socketsOfAnotherProcessAreLeftAlone() async throws {
+        #expect(try await take([.tcp], ["LISTEN_PID": "1"]).isEmpty)
+        #expect(try await take([.tcp], ["LISTEN_PID": "x"]).isEmpty)
+        #expect(try await take([.tcp], ["LISTEN_PID": ""]).isEmpty)
+        #expect(try await take([], ["LISTEN_FDS": "junk", "LISTEN_PID": "1"]).isEmpty)
+    }
+
+    @Test(arguments: ["", "0", "-1", "17", "1x", " 1", "0x1", "99999999999", "two"])
+    func aCountThatIsNoneIsRefused(count: String) async throws {
+        let text = try await take([.tcp], ["LISTEN_FDS": count, "LISTEN_PID": "PID"])
+        #expect(text == "error: LISTEN_FDS='\(count)' is not a number of sockets from 1 to 16\n")
+    }
+
+    @Test(arguments: ["mcp", "mcp:metrics:mcp", "", ":"])
+    func namesMustBeAsManyAsSockets(names: String) async throws {
+        let kinds: [Passed] = names == ":" ? [.tcp, .tcp, .tcp] : [.tcp, .tcp]
+        let text = try await take(kinds, ["LISTEN_FDNAMES": names])
+        #expect(text.hasPrefix("error: LISTEN_FDNAMES has \(names.split(separator: ":", omittingEmptySubsequences: false).count) names"))
+    }
+
+    @Test(arguments: ["mcp:control", "mcp:other", "mcp:", "unknown:unknown", "MCP:metrics", "mcp: metrics"])
+    func namesMustBeKnown(names: String) async throws {
+        let text = try await take([.tcp, .tcp], ["LISTEN_FDNAMES": names])
+        #expect(text.hasPrefix("error: LISTEN_FDNAMES names socket ") && text.hasSuffix("known names are mcp and metrics\n"))
+    }
+
+    @Test func theControlSocketIsNeverTakenFromOutside() async throws {
+        #expect(try await take([.unix], ["LISTEN_FDNAMES": "control"]).hasPrefix("error: LISTEN_FDNAMES names socket 3 'control'"))
+    }
+
+    @Test func aNameStandsOnce() async throws {
+        #expect(try await take([.tcp, .tcp], ["LISTEN_FDNAMES": "mcp:mcp"]) == "error: LISTEN_FDNAMES names two sockets 'mcp'\n")
+    }
+
+    @Test func whatIsNoListeningStreamSocketIsRefused() async throws {
+        for kind in [Passed.packets, .unbound, .connected, .pipe, .file, .closed] {
+            let text = try await take([.tcp, kind], ["LISTEN_FDNAMES": "mcp:metrics"])
+            #expect(
+                text == "error: LISTEN_FDS passes descriptor 4 ('metrics'), which is not a listening stream socket\n", "\(kind)")
+        }
+    }
+
+    @Test func withoutTheVariablesNothingIsTaken() async throws {
+        let result = try await #require(processExitsWith: .exitCode(0), observing: [\.standardErrorContent]) {
+            _ = unsafe unsetenv("LISTEN_FDS")
+            Self.run("tcp", "")
+        }
+        #expect(Self.text(result.standardErrorContent).isEmpty)
+    }
+
+    @Test func anAddressInUseOrNotOfThisHostIsNamedWithWhatToDo() throws {
+        let first = try Listeners.bind(.mcp, ListenAddress(host: "127.0.0.1", port: 0), option: "--listen")
+        defer { close(first.descriptor) }
+        let taken = try ListenAddress(parsing: first.address, emptyHost: "", source: "test")
+        #expect(taken.port != 0)
+        let inUse = startError { () throws(StartError) in _ = try Listeners.bind(.mcp, taken, option: "--listen") }
+        #expect(try #require(inUse).contains("\(taken) (--listen)") && #require(inUse).contains("choose another address"))
+        let foreign = startError { () throws(StartError) in
+            _ = try Listeners.bind(.mcp, ListenAddress(host: "192.0.2.1", port: 0), option: "--listen")
+        }
+        #expect(try #require(foreign).contains("192.0.2.1:0 (--listen)") && #require(foreign).contains("no interface"))
+    }
+}
