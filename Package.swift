@@ -51,11 +51,17 @@ let package = Package(
         library("PollLoop", ["Link", "CKernel"]),
         library(
             "Worker",
-            ["Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "PollLoop", "CKernel", nioCore, nioPosix]),
+            [
+                "Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "PollLoop", "CKernel", nioCore,
+                nioPosix,
+            ]),
         // Roles.
         library(
             "Supervisor",
-            ["Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "Systemd", "PollLoop", "Processes", "CKernel"]),
+            [
+                "Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "Systemd", "PollLoop", "Processes",
+                "CKernel",
+            ]),
         library("Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", nioCore, nioPosix]),
         library("Route", ["Worker", "HTTP1", "MCP", "StrictJSON", nioCore, nioPosix]),
         library("Dialer", ["Worker"]),
@@ -75,7 +81,9 @@ let package = Package(
         .target(name: "CSandboxEscape", path: "Tests/CSandboxEscape"),
         testProgram("SandboxEscape", ["Sandbox", "Roles", "CSandboxEscape"]),
         testProgram("FaultyGateway", ["Commands", "Worker", "Link", "PollLoop", "CKernel"]),
-        testProgram("LinkBench", ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "Processes", "CKernel", nioCore, nioPosix]),
+        testProgram(
+            "LinkBench",
+            ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "Processes", "CKernel", nioCore, nioPosix]),
         // Unit tests; Tests/Integration (Python) and Tests/Fuzz are run by contrib/check.
         unitTests("LinkTests", ["Link"]),
         unitTests("HTTP1Tests", ["HTTP1"]),

@@ -45,7 +45,8 @@ struct OptionValue {
     /// The value as a whole number in a range.
     func number(_ range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
         guard let value = Int(text), range.contains(value) else {
-            throw ConfigurationError(source, "'\(text)' is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+            throw ConfigurationError(
+                source, "'\(text)' is not a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return value
     }

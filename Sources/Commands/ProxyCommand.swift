@@ -16,50 +16,85 @@ struct ProxyCommand: ParsableCommand {
             Exit status: 0 after an orderly stop, 2 if it cannot start.
             """)
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The MCP endpoint to protect, for example http://127.0.0.1:8080/mcp.", valueName: "url"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The MCP endpoint to protect, for example http://127.0.0.1:8080/mcp.", valueName: "url"))
     var upstream: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Where clients connect (default 127.0.0.1:9090; port 0: any free one).", valueName: "host:port"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Where clients connect (default 127.0.0.1:9090; port 0: any free one).", valueName: "host:port"))
     var listen: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Where health and metrics are served (default 127.0.0.1:9091).", valueName: "host:port"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Where health and metrics are served (default 127.0.0.1:9091).", valueName: "host:port"))
     var metricsAddr: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The unprivileged account to become when started as root.", valueName: "name"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The unprivileged account to become when started as root.", valueName: "name"))
     var user: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("State that outlives the daemon (default ~/.local/state/mcpgw).", valueName: "directory"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("State that outlives the daemon (default ~/.local/state/mcpgw).", valueName: "directory"))
     var stateDir: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The control socket's place (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The control socket's place (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
     var runtimeDir: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Time for requests in flight after SIGTERM (default 30s).", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Time for requests in flight after SIGTERM (default 30s).", valueName: "time"))
     var drainTimeout: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Wait before the first restart of a crashed worker (default 10ms).", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Wait before the first restart of a crashed worker (default 10ms).", valueName: "time"))
     var supervisionBackoffMin: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Longest wait before a restart (default 10s).", valueName: "time"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Longest wait before a restart (default 10s).", valueName: "time"))
     var supervisionBackoffMax: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Crashes within the window that mark a worker down (default 10).", valueName: "number"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Crashes within the window that mark a worker down (default 10).", valueName: "number"))
     var supervisionCrashLimit: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The window, and the wait of a worker that is down (default 60s).", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The window, and the wait of a worker that is down (default 60s).", valueName: "time"))
     var supervisionCrashWindow: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Time between pings of the workers (default 1s).", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Time between pings of the workers (default 1s).", valueName: "time"))
     var supervisionPingInterval: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Silence after which a worker is killed (default 5s).", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Silence after which a worker is killed (default 5s).", valueName: "time"))
     var supervisionPingTimeout: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Time a worker has to become ready (default 5s).", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Time a worker has to become ready (default 5s).", valueName: "time"))
     var supervisionStartTimeout: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Time to connect to the upstream (default 5s).", valueName: "time"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("Time to connect to the upstream (default 5s).", valueName: "time"))
     var connectTimeout: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "'strict' refuses to start where the host cannot enforce what is promised.", valueName: "default|strict"))
+    var sandbox: String?
 
     func run() throws {
         do {
@@ -74,12 +109,15 @@ struct ProxyCommand: ParsableCommand {
 
     private func configuration() throws(ConfigurationError) -> Configuration {
         guard let url = OptionValue(upstream, "--upstream", "MCPGW_UPSTREAM") else {
-            throw ConfigurationError("--upstream", "no MCP server is named; write for example --upstream http://127.0.0.1:8080/mcp")
+            throw ConfigurationError(
+                "--upstream", "no MCP server is named; write for example --upstream http://127.0.0.1:8080/mcp")
         }
-        guard let state = OptionValue(stateDir, "--state-dir", "MCPGW_STATE_DIR")?.text ?? DefaultDirectories.state else {
+        guard let state = OptionValue(stateDir, "--state-dir", "MCPGW_STATE_DIR")?.text ?? DefaultDirectories.state
+        else {
             throw ConfigurationError("--state-dir", "neither HOME nor XDG_STATE_HOME is set; name a directory")
         }
-        let route = Configuration.Route(name: "default", upstream: try UpstreamURL(parsing: url.text, source: url.source))
+        let route = Configuration.Route(
+            name: "default", upstream: try UpstreamURL(parsing: url.text, source: url.source))
         let runtime = OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.runtime
         var configuration = Configuration(routes: [route], stateDirectory: state, runtimeDirectory: runtime)
         if let value = OptionValue(listen, "--listen", "MCPGW_LISTEN") {
@@ -92,7 +130,8 @@ struct ProxyCommand: ParsableCommand {
             }
         }
         if let value = OptionValue(metricsAddr, "--metrics-addr", "MCPGW_METRICS_ADDR") {
-            configuration.metricsAddress = try ListenAddress(parsing: value.text, emptyHost: "127.0.0.1", source: value.source)
+            configuration.metricsAddress = try ListenAddress(
+                parsing: value.text, emptyHost: "127.0.0.1", source: value.source)
             guard configuration.metricsAddress.isLoopback else {
                 throw ConfigurationError(value.source, "health and metrics are served on loopback only in this version")
             }
@@ -104,6 +143,12 @@ struct ProxyCommand: ParsableCommand {
         if let value = OptionValue(connectTimeout, "--connect-timeout", "MCPGW_CONNECT_TIMEOUT") {
             configuration.limits.connectTimeout = try value.nanoseconds(atLeast: 100_000_000)
         }
+        if let value = OptionValue(sandbox, "--sandbox", "MCPGW_SANDBOX") {
+            guard ["default", "strict"].contains(value.text) else {
+                throw ConfigurationError(value.source, "'\(value.text)' is neither default nor strict")
+            }
+            configuration.strictSandbox = value.text == "strict"
+        }
         configuration.supervision = try supervision()
         return configuration
     }
@@ -111,31 +156,43 @@ struct ProxyCommand: ParsableCommand {
     private func supervision() throws(ConfigurationError) -> Configuration.Supervision {
         var result = Configuration.Supervision()
         let millisecond: UInt64 = 1_000_000
-        if let value = OptionValue(supervisionBackoffMin, "--supervision-backoff-min", "MCPGW_SUPERVISION_BACKOFF_MIN") {
+        if let value = OptionValue(supervisionBackoffMin, "--supervision-backoff-min", "MCPGW_SUPERVISION_BACKOFF_MIN")
+        {
             result.backoffMinimum = try value.nanoseconds(atLeast: millisecond)
         }
-        if let value = OptionValue(supervisionBackoffMax, "--supervision-backoff-max", "MCPGW_SUPERVISION_BACKOFF_MAX") {
+        if let value = OptionValue(supervisionBackoffMax, "--supervision-backoff-max", "MCPGW_SUPERVISION_BACKOFF_MAX")
+        {
             result.backoffMaximum = try value.nanoseconds(atLeast: millisecond)
             guard result.backoffMaximum >= result.backoffMinimum else {
-                throw ConfigurationError(value.source, "'\(value.text)' is shorter than the first wait (--supervision-backoff-min)")
+                throw ConfigurationError(
+                    value.source, "'\(value.text)' is shorter than the first wait (--supervision-backoff-min)")
             }
         }
-        if let value = OptionValue(supervisionCrashLimit, "--supervision-crash-limit", "MCPGW_SUPERVISION_CRASH_LIMIT") {
+        if let value = OptionValue(supervisionCrashLimit, "--supervision-crash-limit", "MCPGW_SUPERVISION_CRASH_LIMIT")
+        {
             result.crashLimit = try value.number(1...1_000_000_000)
         }
-        if let value = OptionValue(supervisionCrashWindow, "--supervision-crash-window", "MCPGW_SUPERVISION_CRASH_WINDOW") {
+        if let value = OptionValue(
+            supervisionCrashWindow, "--supervision-crash-window", "MCPGW_SUPERVISION_CRASH_WINDOW")
+        {
             result.crashWindow = try value.nanoseconds(atLeast: 100 * millisecond)
         }
-        if let value = OptionValue(supervisionPingInterval, "--supervision-ping-interval", "MCPGW_SUPERVISION_PING_INTERVAL") {
+        if let value = OptionValue(
+            supervisionPingInterval, "--supervision-ping-interval", "MCPGW_SUPERVISION_PING_INTERVAL")
+        {
             result.pingInterval = try value.nanoseconds(atLeast: 10 * millisecond)
         }
-        if let value = OptionValue(supervisionPingTimeout, "--supervision-ping-timeout", "MCPGW_SUPERVISION_PING_TIMEOUT") {
+        if let value = OptionValue(
+            supervisionPingTimeout, "--supervision-ping-timeout", "MCPGW_SUPERVISION_PING_TIMEOUT")
+        {
             result.pingTimeout = try value.nanoseconds(atLeast: 50 * millisecond)
             guard result.pingTimeout > result.pingInterval else {
                 throw ConfigurationError(value.source, "'\(value.text)' is not longer than the ping interval")
             }
         }
-        if let value = OptionValue(supervisionStartTimeout, "--supervision-start-timeout", "MCPGW_SUPERVISION_START_TIMEOUT") {
+        if let value = OptionValue(
+            supervisionStartTimeout, "--supervision-start-timeout", "MCPGW_SUPERVISION_START_TIMEOUT")
+        {
             result.startTimeout = try value.nanoseconds(atLeast: 50 * millisecond)
         }
         return result

@@ -22,7 +22,9 @@ struct SandboxCommand: ParsableCommand {
     func run() throws {
         var reports: [Role: ConfinementReport] = [:]
         for role in Role.allCases where role != .supervisor {
-            guard let report = SandboxProbe.start(role) else { fail("cannot confine a process as \(role.name); see the message above") }
+            guard let report = SandboxProbe.start(role) else {
+                fail("cannot confine a process as \(role.name); see the message above")
+            }
             reports[role] = report
         }
         let missing = reports.values.contains { !$0.missing.isEmpty }
@@ -34,7 +36,7 @@ struct SandboxCommand: ParsableCommand {
         let roles = Role.allCases.compactMap { reports[$0] }.map { report in
             let missing = report.missing.map { item in
                 var text: [UInt8] = []
-                JSONText.appendString("\(item.facility): \(item.why)", to: &text)
+                JSONText.appendString("\(item.facility.name): \(item.why)", to: &text)
                 return String(decoding: text, as: UTF8.self)
             }
             return "{\"role\":\"\(report.role.name)\",\"enforced\":\(report.enforced),\"promised\":\(report.promised),"

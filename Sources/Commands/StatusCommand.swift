@@ -14,11 +14,14 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Print the daemon's answer as JSON.")
     var json = false
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The daemon's runtime directory (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The daemon's runtime directory (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
     var runtimeDir: String?
 
     func run() throws {
-        let directory = OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.runtime
+        let directory =
+            OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.runtime
         let body: [UInt8]
         do throws(ControlError) {
             body = try ControlClient.get("/status", socket: directory + "/control.sock")
@@ -47,7 +50,8 @@ enum ControlClient {
         let descriptor = unsafe ck_connect_unix_start(socket)
         guard descriptor >= 0 else {
             let reason = unsafe String(cString: strerror(-descriptor))
-            throw ControlError(message: "no daemon answers at \(socket) (\(reason)); is it running, and is --runtime-dir right?")
+            throw ControlError(
+                message: "no daemon answers at \(socket) (\(reason)); is it running, and is --runtime-dir right?")
         }
         defer { close(descriptor) }
         let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
@@ -76,7 +80,11 @@ enum ControlClient {
                 throw ControlError(message: "the daemon at \(socket) does not answer")
             }
             let count = unsafe read(descriptor, &chunk, chunk.count)
-            if count > 0 { answer += chunk[..<count] } else if count == 0 { return answer } else if errno != EAGAIN && errno != EINTR {
+            if count > 0 {
+                answer += chunk[..<count]
+            } else if count == 0 {
+                return answer
+            } else if errno != EAGAIN && errno != EINTR {
                 return answer
             }
         }

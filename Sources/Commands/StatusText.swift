@@ -21,21 +21,28 @@ struct StatusText: ~Copyable {
             let role = string("role", worker)
             let name = string("name", worker)
             rows.append([
-                role == name ? role : "\(role)/\(name)", number("pid", worker), string("state", worker), number("restarts", worker),
+                role == name ? role : "\(role)/\(name)", number("pid", worker), string("state", worker),
+                number("restarts", worker),
                 confinement(worker), string("last_exit", worker), string("note", worker),
             ])
         }
         lines += StatusText.aligned(rows) + [""]
         rows = [["ROUTE", "STATE", "UPSTREAM"]]
-        for route in items("routes") { rows.append([string("name", route), string("state", route), string("upstream", route)]) }
+        for route in items("routes") {
+            rows.append([string("name", route), string("state", route), string("upstream", route)])
+        }
         lines += StatusText.aligned(rows) + [""]
         rows = [["LISTENER", "SERVED", "ADDRESS"]]
         for listener in items("listeners") {
-            rows.append([string("name", listener), flag("served", listener) ? "yes" : "no", string("address", listener)])
+            rows.append([
+                string("name", listener), flag("served", listener) ? "yes" : "no", string("address", listener),
+            ])
         }
         lines += StatusText.aligned(rows)
         let degraded = items("degraded")
-        if !degraded.isEmpty { lines += ["", "DEGRADED"] + degraded.map { "  " + (tape.string($0, in: bytes.span) ?? "") } }
+        if !degraded.isEmpty {
+            lines += ["", "DEGRADED"] + degraded.map { "  " + (tape.string($0, in: bytes.span) ?? "") }
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -44,7 +51,9 @@ struct StatusText: ~Copyable {
         return "\(number("enforced", report)) of \(number("promised", report))"
     }
 
-    private func member(_ name: String, _ node: JSONNode) -> JSONNode? { tape.member(named: name, of: node, in: bytes.span) }
+    private func member(_ name: String, _ node: JSONNode) -> JSONNode? {
+        tape.member(named: name, of: node, in: bytes.span)
+    }
 
     private func items(_ name: String) -> [JSONNode] {
         guard let list = member(name, .root), tape.kind(list) == .array else { return [] }
@@ -54,7 +63,9 @@ struct StatusText: ~Copyable {
     /// Text of the daemon, without anything that a terminal would obey.
     private func string(_ name: String, _ node: JSONNode) -> String {
         let value = member(name, node).flatMap { tape.string($0, in: bytes.span) } ?? ""
-        return String(String.UnicodeScalarView(value.unicodeScalars.filter { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) }))
+        return String(
+            String.UnicodeScalarView(
+                value.unicodeScalars.filter { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) }))
     }
 
     private func number(_ name: String, _ node: JSONNode) -> String {

@@ -42,7 +42,8 @@ public struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
         if host == "localhost" { host = "127.0.0.1" }
         guard isIPv4(host) || isIPv6(host) else {
             throw ConfigurationError(
-                source, "'\(host)' is not a numeric address; names are not resolved for listeners, write for example 127.0.0.1")
+                source,
+                "'\(host)' is not a numeric address; names are not resolved for listeners, write for example 127.0.0.1")
         }
         self.init(host: host, port: port)
     }
@@ -77,7 +78,8 @@ public struct UpstreamURL: Equatable, Sendable, CustomStringConvertible {
         }
         let scheme = text[..<schemeEnd.lowerBound].lowercased()
         guard scheme == "http" else {
-            let hint = scheme == "https" ? "https upstreams are not supported yet" : "the scheme '\(scheme)' is not supported"
+            let hint =
+                scheme == "https" ? "https upstreams are not supported yet" : "the scheme '\(scheme)' is not supported"
             throw ConfigurationError(source, "\(hint); write an http:// URL")
         }
         let rest = text[schemeEnd.upperBound...]
@@ -86,14 +88,16 @@ public struct UpstreamURL: Equatable, Sendable, CustomStringConvertible {
         var target = String(rest[authorityEnd...])
         guard !target.contains("#") else { throw ConfigurationError(source, "'\(text)' has a fragment; remove '#...'") }
         guard !authority.contains("@") else {
-            throw ConfigurationError(source, "the URL holds a user name or password; credentials do not belong in a URL")
+            throw ConfigurationError(
+                source, "the URL holds a user name or password; credentials do not belong in a URL")
         }
         guard target.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
             throw ConfigurationError(source, "'\(text)' holds characters that a URL must escape")
         }
         if !target.hasPrefix("/") { target = "/" + target }
         guard target.utf8.count <= UpstreamURL.maximumTarget else {
-            throw ConfigurationError(source, "the URL's path and query have more than \(UpstreamURL.maximumTarget) bytes; shorten them")
+            throw ConfigurationError(
+                source, "the URL's path and query have more than \(UpstreamURL.maximumTarget) bytes; shorten them")
         }
         self.target = target
         (host, port) = try UpstreamURL.splitAuthority(authority, text, source)
@@ -108,7 +112,8 @@ public struct UpstreamURL: Equatable, Sendable, CustomStringConvertible {
             authority.hasPrefix("[")
             ? authority.firstIndex(of: "]").map { authority.index(after: $0) } : authority.firstIndex(of: ":")
         if let colon = portColon, colon < authority.endIndex {
-            guard authority[colon] == ":", let number = parsePort(authority[authority.index(after: colon)...]), number > 0
+            guard authority[colon] == ":", let number = parsePort(authority[authority.index(after: colon)...]),
+                number > 0
             else { throw ConfigurationError(source, "'\(text)' has no valid port") }
             port = number
             host = authority[..<colon]

@@ -59,7 +59,8 @@ public final class Console: WorkerRole {
         ServerBootstrap(group: loop)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(ConsoleConnection(console.value, isControl: isControl))
+                    try channel.pipeline.syncOperations.addHandler(
+                        ConsoleConnection(console.value, isControl: isControl))
                 }
             }
             .withBoundSocket(descriptor)

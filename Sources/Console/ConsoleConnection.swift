@@ -21,7 +21,8 @@ final class ConsoleConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         let channel = context.channel
-        timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(console.generation.headTimeout))) {
+        timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(console.generation.headTimeout)))
+        {
             channel.close(promise: nil)
         }
         guard isControl else { return identified = true }
@@ -35,7 +36,8 @@ final class ConsoleConnection: ChannelInboundHandler {
     /// Root and the daemon's own user; the peer's id comes from the kernel and cannot be forged.
     private func identify(_ user: UInt32?, _ context: ChannelHandlerContext) {
         guard let user, user == 0 || user == console.generation.owner else {
-            return answer(context, Answer(status: 403, body: "only root and the daemon's own user may use the control socket\n"))
+            return answer(
+                context, Answer(status: 403, body: "only root and the daemon's own user may use the control socket\n"))
         }
         identified = true
         readRequest(context)
@@ -58,8 +60,13 @@ final class ConsoleConnection: ChannelInboundHandler {
         guard parser.head.method == .get, parser.head.framing == .none || parser.head.framing == .length(0) else {
             return answer(context, Answer(status: 405, body: "only GET is served here\n", field: "Allow: GET"))
         }
-        let target = input.getString(at: input.readerIndex + parser.head.target.lowerBound, length: parser.head.target.count) ?? ""
-        let host = parser.head.first(.host).flatMap { input.getString(at: input.readerIndex + $0.lowerBound, length: $0.count) } ?? ""
+        let target =
+            input.getString(at: input.readerIndex + parser.head.target.lowerBound, length: parser.head.target.count)
+            ?? ""
+        let host =
+            parser.head.first(.host).flatMap {
+                input.getString(at: input.readerIndex + $0.lowerBound, length: $0.count)
+            } ?? ""
         if !isControl, !isOwnName(host) {
             return answer(context, Answer(status: 403, body: "the Host header does not name this listener\n"))
         }

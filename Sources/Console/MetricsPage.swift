@@ -13,19 +13,41 @@ struct MetricsPage {
 
     /// Counters that mean the same in every worker that keeps them.
     static let perWorker: [Row] = [
-        Row(name: "mcpgw_exchanges_answered_total", counter: .answered, roles: [.ingress, .route], help: "Exchanges answered."),
-        Row(name: "mcpgw_exchanges_failed_total", counter: .failed, roles: [.ingress, .route], help: "Exchanges ended by an error of the gateway because of the upstream or its worker."),
-        Row(name: "mcpgw_requests_refused_total", counter: .refused, roles: [.ingress], help: "Requests refused before they reached a route."),
-        Row(name: "mcpgw_connections_total", counter: .connections, roles: [.ingress], help: "Client connections accepted."),
-        Row(name: "mcpgw_connections_open", counter: .openConnections, roles: [.ingress], help: "Client connections open."),
-        Row(name: "mcpgw_exchanges_in_flight", counter: .inFlight, roles: [.ingress, .route], help: "Exchanges in flight."),
-        Row(name: "mcpgw_request_bytes_total", counter: .requestBytes, roles: [.ingress], help: "Bytes of request bodies."),
+        Row(
+            name: "mcpgw_exchanges_answered_total", counter: .answered, roles: [.ingress, .route],
+            help: "Exchanges answered."),
+        Row(
+            name: "mcpgw_exchanges_failed_total", counter: .failed, roles: [.ingress, .route],
+            help: "Exchanges ended by an error of the gateway because of the upstream or its worker."),
+        Row(
+            name: "mcpgw_requests_refused_total", counter: .refused, roles: [.ingress],
+            help: "Requests refused before they reached a route."),
+        Row(
+            name: "mcpgw_connections_total", counter: .connections, roles: [.ingress],
+            help: "Client connections accepted."),
+        Row(
+            name: "mcpgw_connections_open", counter: .openConnections, roles: [.ingress],
+            help: "Client connections open."),
+        Row(
+            name: "mcpgw_exchanges_in_flight", counter: .inFlight, roles: [.ingress, .route],
+            help: "Exchanges in flight."),
+        Row(
+            name: "mcpgw_request_bytes_total", counter: .requestBytes, roles: [.ingress],
+            help: "Bytes of request bodies."),
         Row(name: "mcpgw_reply_bytes_total", counter: .replyBytes, roles: [.ingress], help: "Bytes of answers."),
-        Row(name: "mcpgw_upstream_connections_total", counter: .upstreamConnections, roles: [.route], help: "Connections opened to the upstream."),
-        Row(name: "mcpgw_upstream_errors_total", counter: .upstreamErrors, roles: [.route], help: "Failures of the upstream: unreachable, broken off, unreadable."),
+        Row(
+            name: "mcpgw_upstream_connections_total", counter: .upstreamConnections, roles: [.route],
+            help: "Connections opened to the upstream."),
+        Row(
+            name: "mcpgw_upstream_errors_total", counter: .upstreamErrors, roles: [.route],
+            help: "Failures of the upstream: unreachable, broken off, unreadable."),
         Row(name: "mcpgw_dials_total", counter: .dials, roles: [.route, .dialer], help: "Connections asked for."),
-        Row(name: "mcpgw_dial_failures_total", counter: .dialFailures, roles: [.route, .dialer], help: "Connections that could not be opened."),
-        Row(name: "mcpgw_condemnations_total", counter: .condemnations, roles: [.ingress, .route, .dialer], help: "Peers reported for breaking the link protocol."),
+        Row(
+            name: "mcpgw_dial_failures_total", counter: .dialFailures, roles: [.route, .dialer],
+            help: "Connections that could not be opened."),
+        Row(
+            name: "mcpgw_condemnations_total", counter: .condemnations, roles: [.ingress, .route, .dialer],
+            help: "Peers reported for breaking the link protocol."),
     ]
 
     private(set) var text = ""

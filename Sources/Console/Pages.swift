@@ -33,7 +33,8 @@ extension Console {
         }
         for listener in table.listeners where !listener.served { lines.append("listener \(listener.name): not served") }
         if table.draining { lines.append("draining") }
-        return Answer(status: ready ? 200 : 503, body: (ready ? "ready\n" : "not ready\n") + lines.map { $0 + "\n" }.joined())
+        return Answer(
+            status: ready ? 200 : 503, body: (ready ? "ready\n" : "not ready\n") + lines.map { $0 + "\n" }.joined())
     }
 
     // MARK: Status
@@ -80,7 +81,9 @@ extension Console {
                     json.object { json in
                         json.member("enforced", UInt64(report.enforced))
                         json.member("promised", UInt64(report.promised))
-                        json.array("missing", report.missing) { json, item in json.string("\(item.facility): \(item.why)") }
+                        json.array("missing", report.missing) { json, item in
+                            json.string("\(item.facility.name): \(item.why)")
+                        }
                     }
                 }
             }
@@ -94,7 +97,9 @@ extension Console {
             lines.append("route \(route.name): the upstream \(route.upstream) cannot be reached")
         }
         for worker in table.workers {
-            guard let report = ConfinementReport(decoding: worker.confinement, from: worker.role), !report.missing.isEmpty else {
+            guard let report = ConfinementReport(decoding: worker.confinement, from: worker.role),
+                !report.missing.isEmpty
+            else {
                 continue
             }
             lines.append("\(worker.name): confined by \(report.enforced) of \(report.promised) facilities")

@@ -81,7 +81,8 @@ struct AdmittedHead {
         for index in head.fields.indices {
             let field = head.fields[index]
             switch field.id {
-            case .mcpProtocolVersion, .mcpMethod, .mcpName, .mcpParam, .lastEventID, .traceparent, .tracestate, .baggage:
+            case .mcpProtocolVersion, .mcpMethod, .mcpName, .mcpParam, .lastEventID, .traceparent, .tracestate,
+                .baggage:
                 let name = string(bytes, field.name).lowercased()
                 fields.append(HeaderField(name: name, value: string(bytes, field.value)))
             default: break
@@ -101,7 +102,9 @@ private struct AcceptList {
             for item in string(bytes, field.value).lowercased().split(separator: ",") {
                 let parts = item.split(separator: ";").map { $0.trimmed }
                 guard let media = parts.first, let slash = media.firstIndex(of: "/") else { continue }
-                let refused = parts.dropFirst().contains { $0.hasPrefix("q=0") && $0.dropFirst(3).allSatisfy { $0 == "." || $0 == "0" } }
+                let refused = parts.dropFirst().contains {
+                    $0.hasPrefix("q=0") && $0.dropFirst(3).allSatisfy { $0 == "." || $0 == "0" }
+                }
                 ranges.append((media[..<slash], media[media.index(after: slash)...], refused))
             }
         }

@@ -153,7 +153,9 @@ final class ClientConnection: ChannelInboundHandler {
         case .chunked:
             do throws(HTTP1Error) {
                 guard try readChunks() else {
-                    if input.readableBytes != before { deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout)) }
+                    if input.readableBytes != before {
+                        deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+                    }
                     return false
                 }
             } catch {
@@ -289,7 +291,9 @@ final class ClientConnection: ChannelInboundHandler {
         let body = error.body(id: id, requestID: requestID)
         // Without a message there is nothing for a transport to hang on to: GET and DELETE get the status itself.
         let status = method == .post ? error.status(isModern: isModern) : error.modernStatus
-        let head = ReplyHead(status: status, kind: .json, bodyLength: UInt64(body.count), retryAfter: status == 200 ? 0 : error.retryAfter)
+        let head = ReplyHead(
+            status: status, kind: .json, bodyLength: UInt64(body.count),
+            retryAfter: status == 200 ? 0 : error.retryAfter)
         output.writeReplyHead(head, closes: closesAfterReply)
         output.writeBytes(body)
         scheduleFlush()

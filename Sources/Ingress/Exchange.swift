@@ -42,7 +42,8 @@ final class Exchange {
         self.connection = connection
         self.gate = gate
         open = RequestOpen(
-            generation: generation, requestID: requestID, identity: .anonymous, session: head.session, method: head.method,
+            generation: generation, requestID: requestID, identity: .anonymous, session: head.session,
+            method: head.method,
             acceptsJSON: head.acceptsJSON, acceptsEvents: head.acceptsEvents, isModern: isModern, fields: head.fields,
             bodyLength: UInt64(body.readableBytes))
     }

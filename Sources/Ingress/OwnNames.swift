@@ -20,7 +20,9 @@ struct OwnNames: Sendable {
             name = host[..<(host.firstIndex(of: ":") ?? host.endIndex)]
         }
         let rest = host[name.endIndex...]
-        guard rest.isEmpty || (rest.first == ":" && rest.dropFirst().allSatisfy { $0.isASCII && $0.isNumber }) else { return false }
+        guard rest.isEmpty || (rest.first == ":" && rest.dropFirst().allSatisfy { $0.isASCII && $0.isNumber }) else {
+            return false
+        }
         return names.contains(name.lowercased())
     }
 

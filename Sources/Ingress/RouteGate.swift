@@ -27,7 +27,8 @@ final class RouteGate: PeerLinkDelegate {
             failAll()
         }
         isUp = true
-        link = PeerLink.connect(message, descriptor: descriptor, loop: ingress.loop, supervision: supervision, delegate: self)
+        link = PeerLink.connect(
+            message, descriptor: descriptor, loop: ingress.loop, supervision: supervision, delegate: self)
         let queued = waiting
         waiting.removeAll()
         for item in queued { begin(item.exchange) }
@@ -89,7 +90,9 @@ final class RouteGate: PeerLinkDelegate {
 
     // MARK: PeerLinkDelegate
 
-    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) { throw .notPermitted }
+    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
+        throw .notPermitted
+    }
 
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
         exchanges[stream]?.replyBegins(try ReplyHead(decoding: payload))

@@ -17,7 +17,9 @@ public final class DescriptorSocket {
     /// Sends duplicates of 1 to 4 descriptors and returns the ticket to announce; nil if the peer takes no more.
     public func send(_ descriptors: [Int32]) -> DescriptorTicket? {
         let number = lastTicket + 1
-        guard unsafe ck_send_descriptors(descriptor, number, descriptors, Int32(descriptors.count)) == 0 else { return nil }
+        guard unsafe ck_send_descriptors(descriptor, number, descriptors, Int32(descriptors.count)) == 0 else {
+            return nil
+        }
         lastTicket = number
         return DescriptorTicket(number: number)
     }

@@ -41,7 +41,7 @@ private func withCStrings<Result>(
     var pointers = unsafe strings.map { unsafe strdup($0) }
     unsafe pointers.append(nil)
     defer {
-        for unsafe pointer in unsafe pointers { unsafe free(pointer) }
+        for unsafepointer in unsafe pointers { unsafe free(pointer) }
     }
     return unsafe pointers.withUnsafeBufferPointer { buffer in
         // The array has at least its terminator, so it has a base address.

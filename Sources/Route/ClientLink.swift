@@ -10,7 +10,8 @@ final class ClientLink: PeerLinkDelegate {
 
     init(_ message: AttachMessage, descriptor: Int32, route: Route, supervision: Supervision) {
         self.route = route
-        link = PeerLink.connect(message, descriptor: descriptor, loop: route.loop, supervision: supervision, delegate: self)
+        link = PeerLink.connect(
+            message, descriptor: descriptor, loop: route.loop, supervision: supervision, delegate: self)
     }
 
     /// An exchange is over: nothing more is said on its stream.
@@ -31,7 +32,9 @@ final class ClientLink: PeerLinkDelegate {
         exchanges[stream] = RouteExchange(open, route: route, owner: self, link: link, stream: stream)
     }
 
-    func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) { throw .notPermitted }
+    func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
+        throw .notPermitted
+    }
 
     func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
         try exchanges[stream]?.receive(bytes)
@@ -41,7 +44,9 @@ final class ClientLink: PeerLinkDelegate {
 
     func writable(_ stream: StreamID, on link: PeerLink) { exchanges[stream]?.writable() }
 
-    func cancelled(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) { exchanges[stream]?.cancelled(reason) }
+    func cancelled(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {
+        exchanges[stream]?.cancelled(reason)
+    }
 
     func reset(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {
         exchanges.removeValue(forKey: stream)?.abandoned()

@@ -44,7 +44,8 @@ final class DialClient: PeerLinkDelegate {
             takeBack()
         }
         companion = DescriptorSocket(descriptor: descriptors[1])
-        link = PeerLink.connect(message, descriptor: descriptors[0], loop: loop, supervision: supervision, delegate: self)
+        link = PeerLink.connect(
+            message, descriptor: descriptors[0], loop: loop, supervision: supervision, delegate: self)
         ask()
     }
 
@@ -76,7 +77,8 @@ final class DialClient: PeerLinkDelegate {
         let limit = TimeAmount.nanoseconds(Int64(generation.connectTimeout))
         loop.assumeIsolated().scheduleTask(in: .nanoseconds(limit.nanoseconds / 4)) { [self] in
             let now = NIODeadline.now()
-            if asked.values.contains(where: { $0.asked.map { now - $0 > .nanoseconds(2 * limit.nanoseconds) } ?? false }) {
+            if asked.values.contains(where: { $0.asked.map { now - $0 > .nanoseconds(2 * limit.nanoseconds) } ?? false }
+            ) {
                 link?.condemn(.silent)
             }
             watch()
@@ -85,7 +87,9 @@ final class DialClient: PeerLinkDelegate {
 
     // MARK: PeerLinkDelegate
 
-    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) { throw .notPermitted }
+    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
+        throw .notPermitted
+    }
 
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
         let outcome = try DialOutcome(decoding: payload)

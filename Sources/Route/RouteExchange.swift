@@ -48,7 +48,9 @@ final class RouteExchange: UpstreamReader {
     func receive(_ bytes: ByteBuffer) throws(LinkViolation) {
         var piece = bytes
         body.writeBuffer(&piece)
-        guard UInt64(body.readableBytes) <= min(open.bodyLength, route.generation.requestBody) else { throw .badPayload }
+        guard UInt64(body.readableBytes) <= min(open.bodyLength, route.generation.requestBody) else {
+            throw .badPayload
+        }
         // The message is held here until it is whole; its size is bounded above.
         link?.consumed(stream, count: bytes.readableBytes)
     }
@@ -91,14 +93,17 @@ final class RouteExchange: UpstreamReader {
     private func requestBytes() -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.reserveCapacity(512 + body.readableBytes)
-        bytes.writeString("\(open.method.token) \(route.generation.target) HTTP/1.1\r\nHost: \(route.generation.authority)\r\n")
+        bytes.writeString(
+            "\(open.method.token) \(route.generation.target) HTTP/1.1\r\nHost: \(route.generation.authority)\r\n")
         let accept = [open.acceptsJSON ? "application/json" : nil, open.acceptsEvents ? "text/event-stream" : nil]
         bytes.writeString("Accept: \(accept.compactMap { $0 }.joined(separator: ", "))\r\nUser-Agent: mcpgw\r\n")
         if open.method == .post {
             bytes.writeString("Content-Type: application/json\r\nContent-Length: \(body.readableBytes)\r\n")
         }
         if !open.session.isEmpty { bytes.writeCheckedField("mcp-session-id", open.session) }
-        for field in open.fields where RequestFields.isForwarded(field.name) { bytes.writeCheckedField(field.name, field.value) }
+        for field in open.fields where RequestFields.isForwarded(field.name) {
+            bytes.writeCheckedField(field.name, field.value)
+        }
         bytes.writeStaticString("\r\n")
         bytes.writeImmutableBuffer(body)
         return bytes
@@ -204,7 +209,9 @@ final class RouteExchange: UpstreamReader {
         guard !isOver else { return }
         route.context.counters.add(.failed)
         let status = open.method == .post ? error.status(isModern: open.isModern) : error.modernStatus
-        send(status, error.body(id: messageID, requestID: open.requestID), retryAfter: status == 200 ? 0 : error.retryAfter)
+        send(
+            status, error.body(id: messageID, requestID: open.requestID),
+            retryAfter: status == 200 ? 0 : error.retryAfter)
     }
 
     private func send(_ status: UInt16, _ body: [UInt8], retryAfter: UInt32 = 0) {

@@ -61,7 +61,9 @@ final class UpstreamConnection: ChannelInboundHandler {
         let bound = NIOLoopBound(self, eventLoop: loop)
         ClientBootstrap(group: loop)
             .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 131_072))
+            .channelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 131_072)
+            )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
             }
@@ -151,7 +153,9 @@ final class UpstreamConnection: ChannelInboundHandler {
             }
             return true
         case .untilClose:
-            guard input.readableBytes > 0, let piece = input.readSlice(length: input.readableBytes) else { return false }
+            guard input.readableBytes > 0, let piece = input.readSlice(length: input.readableBytes) else {
+                return false
+            }
             reader?.replyBody(piece)
             return true
         case .closed: return false

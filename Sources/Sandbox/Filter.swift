@@ -43,7 +43,9 @@ private func withFilter(
     _ rules: [SystemCallRule], _ unlisted: UnlistedCall, architecture: FilterArchitecture,
     _ use: (OpaquePointer) throws(SandboxError) -> Void
 ) throws(SandboxError) {
-    guard let filter = unsafe sandbox_filter_new(architecture.token, unlisted == .refused ? EPERM : 0) else { throw .failed(.systemCalls, errno: ENOMEM) }
+    guard let filter = unsafe sandbox_filter_new(architecture.token, unlisted == .refused ? EPERM : 0) else {
+        throw .failed(.systemCalls, errno: ENOMEM)
+    }
     defer { unsafe sandbox_filter_free(filter) }
     for rule in rules {
         let conditions = rule.conditions.map { condition in

@@ -23,11 +23,11 @@ struct Listener {
 /// Binds the daemon's listening sockets, or takes them from the service manager (sd_listen_fds(3)).
 enum Listeners {
     private static let backlog: Int32 = 1024
-    private static let firstPassed: Int32 = 3
 
     /// The sockets passed by the service manager, by use; empty if none were. Removes the variables, so that nothing inherits them.
+    /// - Parameter first: the first descriptor passed; a test, whose process is not its own alone, has others.
     /// - Throws: `StartError` if the variables are malformed or a descriptor is not a listening stream socket.
-    static func takePassed() throws(StartError) -> [Listener] {
+    static func takePassed(first: Int32 = 3) throws(StartError) -> [Listener] {
         defer {
             for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { unsafe unsetenv(name) }
         }
@@ -36,22 +36,25 @@ enum Listeners {
         guard let count = Int32(countText), (1...16).contains(count) else {
             throw StartError("LISTEN_FDS='\(countText)' is not a number of sockets from 1 to 16")
         }
-        let names = environment("LISTEN_FDNAMES")?.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        let names = environment("LISTEN_FDNAMES")?.split(separator: ":", omittingEmptySubsequences: false).map(
+            String.init)
         if let names, names.count != Int(count) {
             throw StartError("LISTEN_FDNAMES has \(names.count) names for LISTEN_FDS=\(count) sockets")
         }
         var result: [Listener] = []
         for offset in 0..<count {
-            let descriptor = firstPassed + offset
+            let descriptor = first + offset
             let name = names?[Int(offset)] ?? "unknown"
             // A single unnamed socket is the one clients connect to.
-            guard let use = Listener.Use(rawValue: name) ?? (count == 1 && ["unknown", ""].contains(name) ? .mcp : nil),
+            guard
+                let use = Listener.Use(rawValue: name) ?? (count == 1 && ["unknown", ""].contains(name) ? .mcp : nil),
                 use != .control
             else {
                 throw StartError("LISTEN_FDNAMES names socket \(descriptor) '\(name)'; known names are mcp and metrics")
             }
             guard ck_is_listening(descriptor) else {
-                throw StartError("LISTEN_FDS passes descriptor \(descriptor) ('\(name)'), which is not a listening stream socket")
+                throw StartError(
+                    "LISTEN_FDS passes descriptor \(descriptor) ('\(name)'), which is not a listening stream socket")
             }
             guard !result.contains(where: { $0.use == use }) else {
                 throw StartError("LISTEN_FDNAMES names two sockets '\(name)'")
@@ -90,7 +93,9 @@ enum Listeners {
         var text = [CChar](repeating: 0, count: 128)
         var port: UInt16 = 0
         let family = unsafe ck_local_address(descriptor, &text, text.count, &port)
-        guard family >= 0 else { throw StartError("cannot read the address of descriptor \(descriptor)", code: -family) }
+        guard family >= 0 else {
+            throw StartError("cannot read the address of descriptor \(descriptor)", code: -family)
+        }
         let host = String(decoding: text.prefix(while: { $0 != 0 }).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         if family == AF_UNIX { return "unix:\(host)" }
         return ListenAddress(host: host, port: port).description

@@ -28,10 +28,13 @@ struct OwnDirectory {
     /// - Throws: `StartError` if others may write there, it cannot be written, or another daemon holds it.
     init(_ path: String, purpose: String, option: String) throws(StartError) {
         var status = stat()
-        guard unsafe stat(path, &status) == 0 else { throw StartError("cannot use the \(purpose) \(path)", code: errno) }
+        guard unsafe stat(path, &status) == 0 else {
+            throw StartError("cannot use the \(purpose) \(path)", code: errno)
+        }
         guard status.st_mode & S_IFMT == S_IFDIR else { throw StartError("the \(purpose) \(path) is not a directory") }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
-            throw StartError("the \(purpose) \(path) belongs to user id \(status.st_uid); it must belong to the daemon's own user")
+            throw StartError(
+                "the \(purpose) \(path) belongs to user id \(status.st_uid); it must belong to the daemon's own user")
         }
         guard status.st_mode & 0o022 == 0 else {
             throw StartError("the \(purpose) \(path) can be written by others; chmod go-w \(path)")

@@ -28,7 +28,9 @@ extension Supervisor {
         }
         defer { for descriptor in stream + packets where descriptor >= 0 { close(descriptor) } }
         guard result == 0 else {
-            log.error("cannot make the link \(opener.label) - \(acceptor.label): \(unsafe String(cString: strerror(-result)))")
+            log.error(
+                "cannot make the link \(opener.label) - \(acceptor.label): \(unsafe String(cString: strerror(-result)))"
+            )
             return
         }
         let number = nextLink
@@ -39,7 +41,8 @@ extension Supervisor {
             let descriptors = link.kind.carriesDescriptors ? [stream[end], packets[end]] : [stream[end]]
             let sent = here.send(.attach, descriptors: descriptors) { ticket in
                 AttachMessage(
-                    link: number, kind: link.kind, side: side, peerRole: peer.id.role.rawValue, peerIndex: peer.id.index,
+                    link: number, kind: link.kind, side: side, peerRole: peer.id.role.rawValue,
+                    peerIndex: peer.id.index,
                     ticket: ticket
                 ).encode()
             }

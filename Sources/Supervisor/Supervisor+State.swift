@@ -17,7 +17,8 @@ extension Supervisor {
             workers: inOrder.map { worker in
                 ProcessTable.Worker(
                     role: worker.id.role, index: worker.id.index, name: worker.name, pid: worker.pid,
-                    state: worker.shownState, restarts: worker.starts > 0 ? worker.starts - 1 : 0, lastExit: worker.lastExit,
+                    state: worker.shownState, restarts: worker.starts > 0 ? worker.starts - 1 : 0,
+                    lastExit: worker.lastExit,
                     confinement: worker.confinement)
             },
             routes: configuration.routes.map { ProcessTable.Route(name: $0.name, upstream: $0.upstream.description) },
@@ -63,7 +64,9 @@ extension Supervisor {
     /// What works less than it should, in words.
     var degradations: [String] {
         var lines = ["no policy: every message passes (this version has no policy engine yet)"]
-        for worker in inOrder where worker.state == .down { lines.append("\(worker.label) is down: \(worker.lastExit)") }
+        for worker in inOrder where worker.state == .down {
+            lines.append("\(worker.label) is down: \(worker.lastExit)")
+        }
         return lines
     }
 

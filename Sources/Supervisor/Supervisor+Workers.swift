@@ -86,7 +86,7 @@ extension Supervisor {
 
         let arguments = [
             "mcpgw-\(worker.id.role.name)", "worker", worker.id.role.name, String(worker.id.index), worker.name,
-            String(getpid()),
+            String(getpid()), configuration.strictSandbox ? "strict" : "default",
         ]
         // Workers inherit nothing but what they need: a crash report by a second process could not run confined.
         let variables = ["SWIFT_BACKTRACE=enable=no", "LANG=C.UTF-8"]
@@ -94,7 +94,8 @@ extension Supervisor {
         let deathSignal = worker.id.role == .recorder ? 0 : SIGKILL
         let started = image.start(
             arguments: arguments, environment: variables,
-            descriptors: [nullDescriptor, nullDescriptor, errorDescriptor, control[1], packets[1]], deathSignal: deathSignal)
+            descriptors: [nullDescriptor, nullDescriptor, errorDescriptor, control[1], packets[1]],
+            deathSignal: deathSignal)
         let pid: pid_t
         switch started {
         case .success(let started): pid = started
@@ -223,7 +224,9 @@ extension Supervisor {
         log.info("\(worker.label)[\(worker.pid)] ready")
         makeLinks(for: worker)
         if worker.id.role == .ingress {
-            for other in inOrder where other.id.role == .route && other.state == .down { tellIngress(other, isUp: false) }
+            for other in inOrder where other.id.role == .route && other.state == .down {
+                tellIngress(other, isUp: false)
+            }
         }
         if worker.id.role == .route { tellIngress(worker, isUp: true) }
         handOverListeners(to: worker)
@@ -237,7 +240,9 @@ extension Supervisor {
 
     private func announceDown(_ worker: WorkerProcess) {
         let seconds = worker.history.window / 1_000_000_000
-        log.error("\(worker.label) is down after \(worker.history.limit) crashes within \(seconds) s; next try in \(seconds) s")
+        log.error(
+            "\(worker.label) is down after \(worker.history.limit) crashes within \(seconds) s; next try in \(seconds) s"
+        )
         if worker.id.role == .route { tellIngress(worker, isUp: false) }
         // A role that never came up at all cannot be a passing fault: the daemon's start has failed.
         if !worker.wasReady, !announcedReady {
@@ -248,7 +253,9 @@ extension Supervisor {
     }
 
     private func tellIngress(_ route: WorkerProcess, isUp: Bool) {
-        guard let ingress = workers[Topology.WorkerID(role: .ingress, index: 0)], ingress.state == .running else { return }
+        guard let ingress = workers[Topology.WorkerID(role: .ingress, index: 0)], ingress.state == .running else {
+            return
+        }
         ingress.control?.send(.routeState, RouteStateMessage(index: UInt32(route.id.index), isUp: isUp).encode())
     }
 

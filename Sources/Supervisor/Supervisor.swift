@@ -113,7 +113,9 @@ public final class Supervisor {
         }
         _ = loop.add(signals) { [unowned self] _, _ in handleSignals(signals) }
         if let errorsToCopy { _ = loop.add(errorsToCopy) { [unowned self] _, _ in copyErrors(errorsToCopy) } }
-        log.info("starting \(workers.count) workers; clients connect to \(address(.mcp)), health and metrics at \(address(.metrics))")
+        log.info(
+            "starting \(workers.count) workers; clients connect to \(address(.mcp)), health and metrics at \(address(.metrics))"
+        )
         advanceStage()
         tick()
         startWatchdog()

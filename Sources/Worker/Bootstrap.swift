@@ -53,16 +53,30 @@ public enum Bootstrap {
             arguments: arguments, generation: inherited.generation, configuration: inherited.configuration,
             counters: Counters(segment), segments: inherited.segments)
         warmUp()
-        let report: [UInt8]
+        let report = confine(arguments, log)
+        return Outcome(
+            context: context, supervision: Supervision(companion: companion, log: context.log),
+            control: controlDescriptor,
+            report: report.encode())
+    }
+
+    /// Confines the process; what the host does not offer is said once, here, and stays visible in status and metrics.
+    private static func confine(_ arguments: WorkerArguments, _ log: Log) -> ConfinementReport {
+        var options = ConfinementOptions(expectedParent: arguments.supervisor)
+        options.strict = arguments.isStrict
         do throws(SandboxError) {
-            report = try Sandbox.of(arguments.role).confine(ConfinementOptions(expectedParent: arguments.supervisor)).encode()
+            let report = try Sandbox.of(arguments.role).confine(options)
+            let missing = report.missing.map { "\($0.facility.name) (\($0.why))" }
+            if !missing.isEmpty {
+                log.warning(
+                    "confined by \(report.enforced) of \(report.promised) facilities; missing: \(missing.joined(separator: ", "))"
+                )
+            }
+            return report
         } catch {
             log.error("cannot confine this process: \(error)")
             exit(71)
         }
-        return Outcome(
-            context: context, supervision: Supervision(companion: companion, log: context.log), control: controlDescriptor,
-            report: report)
     }
 
     private struct Inherited {

@@ -6,7 +6,8 @@ import NIOPosix
 public enum LoopWorker {
     /// Reports ready and serves until the process ends. `make` builds the role inside the confined process, on the loop.
     public static func run(
-        _ outcome: Bootstrap.Outcome, _ make: @escaping (WorkerContext, EventLoop, Supervision) throws(LinkViolation) -> WorkerRole
+        _ outcome: Bootstrap.Outcome,
+        _ make: @escaping (WorkerContext, EventLoop, Supervision) throws(LinkViolation) -> WorkerRole
     ) -> Never {
         let supervision = outcome.supervision
         var role: WorkerRole?
@@ -21,7 +22,9 @@ public enum LoopWorker {
             let handler = NIOLoopBound(ControlHandler(supervision, report: outcome.report), eventLoop: loop)
             ClientBootstrap(group: loop)
                 .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler.value) }
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(handler.value)
+                    }
                 }
                 .withConnectedSocket(outcome.control)
                 .whenFailure { _ in exitAfterLostControl() }

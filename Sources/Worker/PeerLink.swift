@@ -26,7 +26,9 @@ public protocol PeerLinkDelegate: AnyObject {
 
 /// One end of a link between two workers, on an event loop: frames in and out, the stream rules kept, one write per turn of the loop.
 public final class PeerLink: ChannelInboundHandler {
+    /// SwiftNIO's type of what is read.
     public typealias InboundIn = ByteBuffer
+    /// SwiftNIO's type of what is written.
     public typealias OutboundOut = ByteBuffer
 
     /// Payloads from this size on are written by reference instead of being copied behind other frames.
@@ -103,7 +105,9 @@ public final class PeerLink: ChannelInboundHandler {
     public func sendData(_ stream: StreamID, _ bytes: inout ByteBuffer) {
         while isOpen, bytes.readableBytes > 0 {
             let count = min(bytes.readableBytes, streams.sendable(stream), FrameHead.maximumData)
-            guard count > 0, streams.sendData(stream, count: count), var piece = bytes.readSlice(length: count) else { return }
+            guard count > 0, streams.sendData(stream, count: count), var piece = bytes.readSlice(length: count) else {
+                return
+            }
             output.writeFrameHead(.data, length: count, stream: stream)
             if count >= PeerLink.referenceSize {
                 writeOutput()
@@ -175,11 +179,13 @@ public final class PeerLink: ChannelInboundHandler {
 
     // MARK: Receiving
 
+    /// SwiftNIO's event: the socket is ready.
     public func channelActive(context: ChannelHandlerContext) {
         self.context = context
         if output.readableBytes > 0 { scheduleFlush() }
     }
 
+    /// SwiftNIO's event: bytes of the peer: as many frames as are whole are delivered.
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var chunk = unwrapInboundIn(data)
         if input.readableBytes == 0 {
@@ -207,7 +213,9 @@ public final class PeerLink: ChannelInboundHandler {
             credit = Int(try reader.u32())
         }
         let outcome = try streams.receive(head, credit: credit)
-        if outcome.answerWithReset { output.writeFrame(.reset, stream: stream, payload: [StreamEndReason.finished.rawValue]) }
+        if outcome.answerWithReset {
+            output.writeFrame(.reset, stream: stream, payload: [StreamEndReason.finished.rawValue])
+        }
         if outcome.answerWithReset { scheduleFlush() }
         guard let delegate else { return }
         switch outcome.event {
@@ -230,8 +238,10 @@ public final class PeerLink: ChannelInboundHandler {
         return reason
     }
 
+    /// SwiftNIO's event: the peer closed its end.
     public func channelInactive(context: ChannelHandlerContext) { finish() }
 
+    /// SwiftNIO's event: the socket failed.
     public func errorCaught(context: ChannelHandlerContext, error: any Error) { finish() }
 
     private func finish() {

@@ -58,7 +58,7 @@ public final class WorkerContext {
     }
 }
 
-/// A worker's command line: `mcpgw-ROLE worker ROLE INDEX NAME SUPERVISOR-PID`.
+/// A worker's command line: `mcpgw-ROLE worker ROLE INDEX NAME SUPERVISOR-PID default|strict`.
 public struct WorkerArguments: Sendable {
     /// The role.
     public let role: Role
@@ -68,12 +68,15 @@ public struct WorkerArguments: Sendable {
     public let name: String
     /// The process that started it.
     public let supervisor: Int32
+    /// Whether it refuses to work with less confinement than promised.
+    public let isStrict: Bool
 
     /// Reads a process's arguments; nil if they do not start a worker.
     public init?(_ arguments: [String]) {
-        guard arguments.count == 6, arguments[1] == "worker", let role = Role(name: arguments[2]), role != .supervisor,
+        guard arguments.count == 7, arguments[1] == "worker", let role = Role(name: arguments[2]), role != .supervisor,
             let index = UInt16(arguments[3]), let supervisor = Int32(arguments[5])
         else { return nil }
+        isStrict = arguments[6] == "strict"
         self.role = role
         self.index = index
         name = arguments[4]
@@ -95,7 +98,9 @@ public protocol WorkerRole: AnyObject {
 
 extension WorkerRole {
     /// A role that has no links is never given one; what comes anyway is closed.
-    public func attach(_ link: AttachMessage, descriptors: [Int32]) { for descriptor in descriptors { close(descriptor) } }
+    public func attach(_ link: AttachMessage, descriptors: [Int32]) {
+        for descriptor in descriptors { close(descriptor) }
+    }
     /// A role that serves no listener is never given one; what comes anyway is closed.
     public func serve(_ listener: ListenerMessage, descriptor: Int32) { close(descriptor) }
     /// Most roles do not care.

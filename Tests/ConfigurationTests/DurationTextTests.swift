@@ -3,11 +3,12 @@ import Testing
 @testable import Configuration
 
 @Suite struct DurationTextTests {
-    @Test(arguments: [
-        ("0ms", 0), ("1ms", 1_000_000), ("500ms", 500_000_000), ("30s", 30_000_000_000), ("5m", 300_000_000_000),
-        ("1h", 3_600_000_000_000), ("007s", 7_000_000_000), ("8760h", 31_536_000_000_000_000),
-        ("31536000000ms", 31_536_000_000_000_000),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            ("0ms", 0), ("1ms", 1_000_000), ("500ms", 500_000_000), ("30s", 30_000_000_000), ("5m", 300_000_000_000),
+            ("1h", 3_600_000_000_000), ("007s", 7_000_000_000), ("8760h", 31_536_000_000_000_000),
+            ("31536000000ms", 31_536_000_000_000_000),
+        ] as [(String, UInt64)])
     func accepted(text: String, nanoseconds: UInt64) throws {
         #expect(try DurationText.nanoseconds(text, source: "--drain-timeout") == nanoseconds)
     }

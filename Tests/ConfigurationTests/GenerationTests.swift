@@ -40,7 +40,8 @@ private struct Sample {
             routes: try (0..<routes).map {
                 Configuration.Route(
                     name: "name-of-\($0)",
-                    upstream: try UpstreamURL(parsing: "http://host-\($0).example:\(4000 + $0)/target-\($0)?x", source: "test"))
+                    upstream: try UpstreamURL(
+                        parsing: "http://host-\($0).example:\(4000 + $0)/target-\($0)?x", source: "test"))
             }, stateDirectory: "/the-state-directory", runtimeDirectory: "/the-runtime-directory")
         result.limits.requestBody = 1001
         result.limits.reply = 1002
@@ -106,7 +107,8 @@ private struct Sample {
         #expect(ingress.queue == 1009)
         let route = try RouteGeneration(decoding: encoded(RouteGeneration(configuration, index: 1)))
         #expect([route.name, route.authority, route.target] == ["name-of-1", "host-1.example:4001", "/target-1?x"])
-        #expect([route.reply, route.requestBody, route.requestTimeout, route.connectTimeout] == [1002, 1001, 1005, 1006])
+        #expect(
+            [route.reply, route.requestBody, route.requestTimeout, route.connectTimeout] == [1002, 1001, 1005, 1006])
         #expect([route.destination, route.connections, route.queue] == [1, 1007, 1009])
         #expect(route.idle == 1008)
         let dialer = try DialerGeneration(decoding: encoded(DialerGeneration(configuration)))
@@ -166,7 +168,9 @@ private struct Sample {
             expect(dialer, knows: upstreams.host, true, "dialer")
             expect(dialer, knows: upstreams.target, false, "dialer")
             let console = encoded(ConsoleGeneration(configuration, owner: 0))
-            for text in [upstreams.host, upstreams.target, upstreams.name] { expect(console, knows: text, false, "console") }
+            for text in [upstreams.host, upstreams.target, upstreams.name] {
+                expect(console, knows: text, false, "console")
+            }
         }
         for sample in Sample.all(configuration) {
             expect(sample.bytes, knows: "the-state-directory", false, sample.name)

@@ -3,19 +3,20 @@ import Testing
 @testable import Configuration
 
 @Suite struct UpstreamURLTests {
-    @Test(arguments: [
-        ("http://127.0.0.1:8080/mcp", "127.0.0.1", 8080, "/mcp", "127.0.0.1:8080"),
-        ("http://example.com", "example.com", 80, "/", "example.com"),
-        ("http://example.com/", "example.com", 80, "/", "example.com"),
-        ("http://example.com:80/x", "example.com", 80, "/x", "example.com"),
-        ("HTTP://Example.COM:1/x", "Example.COM", 1, "/x", "Example.COM:1"),
-        ("http://h?a=b", "h", 80, "/?a=b", "h"), ("http://h/p?a=b&c=%2f?/", "h", 80, "/p?a=b&c=%2f?/", "h"),
-        ("http://h//", "h", 80, "//", "h"),
-        ("http://my_host-1.local:65535/a/../b", "my_host-1.local", 65535, "/a/../b", "my_host-1.local:65535"),
-        ("http://[::1]/mcp", "::1", 80, "/mcp", "[::1]"), ("http://[::1]:8080", "::1", 8080, "/", "[::1]:8080"),
-        ("http://[2001:db8::1]:80?x", "2001:db8::1", 80, "/?x", "[2001:db8::1]"),
-        ("http://h/a@b:c", "h", 80, "/a@b:c", "h"), ("http://h/://", "h", 80, "/://", "h"),
-    ] as [(String, String, UInt16, String, String)])
+    @Test(
+        arguments: [
+            ("http://127.0.0.1:8080/mcp", "127.0.0.1", 8080, "/mcp", "127.0.0.1:8080"),
+            ("http://example.com", "example.com", 80, "/", "example.com"),
+            ("http://example.com/", "example.com", 80, "/", "example.com"),
+            ("http://example.com:80/x", "example.com", 80, "/x", "example.com"),
+            ("HTTP://Example.COM:1/x", "Example.COM", 1, "/x", "Example.COM:1"),
+            ("http://h?a=b", "h", 80, "/?a=b", "h"), ("http://h/p?a=b&c=%2f?/", "h", 80, "/p?a=b&c=%2f?/", "h"),
+            ("http://h//", "h", 80, "//", "h"),
+            ("http://my_host-1.local:65535/a/../b", "my_host-1.local", 65535, "/a/../b", "my_host-1.local:65535"),
+            ("http://[::1]/mcp", "::1", 80, "/mcp", "[::1]"), ("http://[::1]:8080", "::1", 8080, "/", "[::1]:8080"),
+            ("http://[2001:db8::1]:80?x", "2001:db8::1", 80, "/?x", "[2001:db8::1]"),
+            ("http://h/a@b:c", "h", 80, "/a@b:c", "h"), ("http://h/://", "h", 80, "/://", "h"),
+        ] as [(String, String, UInt16, String, String)])
     func accepted(text: String, host: String, port: UInt16, target: String, authority: String) throws {
         let url = try UpstreamURL(parsing: text, source: "--upstream")
         #expect(url.host == host)
@@ -27,9 +28,11 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "http", "http:", "http:/h", "h", "h:80/mcp", "//h/mcp", "127.0.0.1:8080", "ftp://h/", "https://h/", "unix:/x",
+        "", "http", "http:", "http:/h", "h", "h:80/mcp", "//h/mcp", "127.0.0.1:8080", "ftp://h/", "https://h/",
+        "unix:/x",
         "file:///x", "://h/", " http://h/", "http ://h/", "http://", "http:///mcp", "http://:80/", "http://h:/",
-        "http://h:0/", "http://h:65536/", "http://h:-1/", "http://h:+1/", "http://h:8o/", "http://h:٨/", "http://h:80:80/",
+        "http://h:0/", "http://h:65536/", "http://h:-1/", "http://h:+1/", "http://h:8o/", "http://h:٨/",
+        "http://h:80:80/",
         "http://h:80x/", "http://[::1/", "http://::1/", "http://[::1]x/", "http://[::1]:/", "http://[::1]:0/",
         "http://[h]/", "http://[]/", "http://[::1]]/", "http://[[::1]]/", "http://[1:2]/", "http://[:]/",
         "http://[fe80::1%25eth0]/", "http://[127.0.0.1]/", "http://user@h/", "http://user:pass@h/", "http://@h/",
@@ -80,7 +83,8 @@ import Testing
         #expect(try UpstreamURL(parsing: "http://\(longestHost)/", source: "x").host == longestHost)
         for text in [longest + "a", "http://\(longestHost)a/", "http://[::\(String(repeating: "0", count: 300))]/"] {
             #expect(
-                configurationError { () throws(ConfigurationError) in _ = try UpstreamURL(parsing: text, source: "x") } != nil)
+                configurationError { () throws(ConfigurationError) in _ = try UpstreamURL(parsing: text, source: "x") }
+                    != nil)
         }
     }
 }

@@ -52,7 +52,9 @@ final class FaultyWorker: WorkerRole {
         case .tooLarge: send(header(.data, length: FrameHead.maximumData + 1, first), descriptors[0])
         case .credit:
             // On a stream of its own if it may open one, else on one that the peer has never opened.
-            if link.side == .opener, link.kind == .dial { send(frame(.open, DialOpen(destination: 0).encode(), first), descriptors[0]) }
+            if link.side == .opener, link.kind == .dial {
+                send(frame(.open, DialOpen(destination: 0).encode(), first), descriptors[0])
+            }
             send(frame(.credit, [0xff, 0xff, 0xff, 0x7f], first), descriptors[0])
         case .missingDescriptor:
             let ticket = DialOutcome.connected(DescriptorTicket(number: 1)).encode()

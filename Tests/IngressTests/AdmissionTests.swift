@@ -42,9 +42,12 @@ enum Answer: Equatable {
     }
 
     /// A request that is admitted, with lines put in place of its own by name; nil takes a line away.
-    private func request(_ line: String = "POST /mcp HTTP/1.1", _ changes: KeyValuePairs<String, String?> = [:]) -> [String] {
+    private func request(_ line: String = "POST /mcp HTTP/1.1", _ changes: KeyValuePairs<String, String?> = [:])
+        -> [String]
+    {
         var fields: [(String, String)] = [
-            ("Host", "127.0.0.1:9090"), ("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream"),
+            ("Host", "127.0.0.1:9090"), ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
             ("Content-Length", "2"),
         ]
         if !line.hasPrefix("POST") { fields.removeAll { $0.0 == "Content-Type" || $0.0 == "Content-Length" } }
@@ -70,18 +73,22 @@ enum Answer: Equatable {
         #expect(get.session.isEmpty)
         #expect(try admit(request("DELETE / HTTP/1.1", ["Accept": nil])).method == .delete)
         let chunked = try admit(
-            request("POST / HTTP/1.1", ["Content-Length": nil, "Transfer-Encoding": "chunked", "Expect": "100-continue"]))
+            request(
+                "POST / HTTP/1.1", ["Content-Length": nil, "Transfer-Encoding": "chunked", "Expect": "100-continue"]))
         #expect(chunked.framing == .chunked)
         #expect(chunked.expectsContinue)
     }
 
-    @Test(arguments: [
-        ("/mcp", .admitted), ("/", .admitted), ("/mcp?a=b", .admitted), ("/?x", .admitted), ("/mcp/", .refused(404)),
-        ("/MCP", .refused(404)), ("/mcp/files", .refused(404)), ("//mcp", .refused(404)), ("/./mcp", .refused(404)),
-        ("/%6dcp", .refused(404)), ("/mcp;x", .refused(404)), ("/sse", .refused(404)), ("/metrics", .refused(404)),
-        ("/healthz", .refused(404)), ("http://127.0.0.1:9090/mcp", .refused(400)), ("http://evil.example/mcp", .refused(400)),
-        ("mcp", .malformed(400)), ("/mcp#x", .malformed(400)),
-    ] as [(String, Answer)])
+    @Test(
+        arguments: [
+            ("/mcp", .admitted), ("/", .admitted), ("/mcp?a=b", .admitted), ("/?x", .admitted),
+            ("/mcp/", .refused(404)),
+            ("/MCP", .refused(404)), ("/mcp/files", .refused(404)), ("//mcp", .refused(404)), ("/./mcp", .refused(404)),
+            ("/%6dcp", .refused(404)), ("/mcp;x", .refused(404)), ("/sse", .refused(404)), ("/metrics", .refused(404)),
+            ("/healthz", .refused(404)), ("http://127.0.0.1:9090/mcp", .refused(400)),
+            ("http://evil.example/mcp", .refused(400)),
+            ("mcp", .malformed(400)), ("/mcp#x", .malformed(400)),
+        ] as [(String, Answer)])
     func onlyTheEndpointsPathIsServed(target: String, expected: Answer) {
         #expect(answer(request("POST \(target) HTTP/1.1")).0 == expected)
     }
@@ -98,11 +105,13 @@ enum Answer: Equatable {
         #expect(answer(request("CONNECT 127.0.0.1:9090 HTTP/1.1")).0 == .refused(400))
     }
 
-    @Test(arguments: [
-        ("localhost:9090", .admitted), ("[::1]", .admitted), ("evil.example", .refused(403)), ("localhost.", .refused(403)),
-        ("127.0.0.1.evil.example:9090", .refused(403)), ("", .malformed(400)), ("a b", .malformed(400)),
-        ("user@localhost", .malformed(400)), ("localhost/x", .malformed(400)),
-    ] as [(String, Answer)])
+    @Test(
+        arguments: [
+            ("localhost:9090", .admitted), ("[::1]", .admitted), ("evil.example", .refused(403)),
+            ("localhost.", .refused(403)),
+            ("127.0.0.1.evil.example:9090", .refused(403)), ("", .malformed(400)), ("a b", .malformed(400)),
+            ("user@localhost", .malformed(400)), ("localhost/x", .malformed(400)),
+        ] as [(String, Answer)])
     func theHostMustBeOurs(host: String, expected: Answer) {
         #expect(answer(request("POST /mcp HTTP/1.1", ["Host": host])).0 == expected)
     }
@@ -112,11 +121,14 @@ enum Answer: Equatable {
         #expect(answer(request() + ["Host: 127.0.0.1:9090"]).0 == .malformed(400))
     }
 
-    @Test(arguments: [
-        ("http://localhost:9090", .admitted), ("https://127.0.0.1", .admitted), ("null", .refused(403)), ("", .refused(403)),
-        ("http://evil.example", .refused(403)), ("http://localhost.evil.example", .refused(403)),
-        ("http://localhost:9090 http://evil.example", .refused(403)), ("http://localhost@evil.example", .refused(403)),
-    ] as [(String, Answer)])
+    @Test(
+        arguments: [
+            ("http://localhost:9090", .admitted), ("https://127.0.0.1", .admitted), ("null", .refused(403)),
+            ("", .refused(403)),
+            ("http://evil.example", .refused(403)), ("http://localhost.evil.example", .refused(403)),
+            ("http://localhost:9090 http://evil.example", .refused(403)),
+            ("http://localhost@evil.example", .refused(403)),
+        ] as [(String, Answer)])
     func theOriginMustBeOursIfThereIsOne(origin: String, expected: Answer) {
         #expect(answer(request("POST /mcp HTTP/1.1", ["Origin": origin])).0 == expected)
         #expect(answer(request("GET /mcp HTTP/1.1", ["Origin": origin])).0 == expected)
@@ -137,22 +149,29 @@ enum Answer: Equatable {
             }
             let lines = request("POST /mcp HTTP/1.1", ["Content-Type": "text/plain", "Accept": "text/html"])
             #expect(
-                answer(lines.map { $0.hasPrefix("Host") && name == "Host" ? "Host: evil.example" : $0 }
-                    + (name == "Origin" ? ["Origin: http://evil.example"] : [])).0 == .refused(403))
+                answer(
+                    lines.map { $0.hasPrefix("Host") && name == "Host" ? "Host: evil.example" : $0 }
+                        + (name == "Origin" ? ["Origin: http://evil.example"] : [])
+                ).0 == .refused(403))
         }
     }
 
-    @Test(arguments: [
-        ("application/json", .admitted), ("APPLICATION/JSON", .admitted), ("application/json; charset=utf-8", .admitted),
-        ("application/json;charset=UTF-8", .admitted), ("application/json ;\tcharset=\"utf-8\"", .admitted),
-        ("application/json; charset=latin1", .refused(415)), ("application/json; charset=utf-16", .refused(415)),
-        ("application/json; profile=x", .refused(415)), ("application/json, text/plain", .refused(415)),
-        ("application/jsonx", .refused(415)), ("application/json-seq", .refused(415)), ("application/x-json", .refused(415)),
-        ("text/json", .refused(415)), ("text/plain", .refused(415)), ("application/x-www-form-urlencoded", .refused(415)),
-        ("multipart/form-data; boundary=x", .refused(415)), ("", .refused(415)), ("application", .refused(415)),
-        ("*/*", .refused(415)), ("application/ json", .refused(415)), ("text/plain; application/json", .refused(415)),
-        ("application/json; charset=utf-8; charset=utf-16", .refused(415)),
-    ] as [(String, Answer)])
+    @Test(
+        arguments: [
+            ("application/json", .admitted), ("APPLICATION/JSON", .admitted),
+            ("application/json; charset=utf-8", .admitted),
+            ("application/json;charset=UTF-8", .admitted), ("application/json ;\tcharset=\"utf-8\"", .admitted),
+            ("application/json; charset=latin1", .refused(415)), ("application/json; charset=utf-16", .refused(415)),
+            ("application/json; profile=x", .refused(415)), ("application/json, text/plain", .refused(415)),
+            ("application/jsonx", .refused(415)), ("application/json-seq", .refused(415)),
+            ("application/x-json", .refused(415)),
+            ("text/json", .refused(415)), ("text/plain", .refused(415)),
+            ("application/x-www-form-urlencoded", .refused(415)),
+            ("multipart/form-data; boundary=x", .refused(415)), ("", .refused(415)), ("application", .refused(415)),
+            ("*/*", .refused(415)), ("application/ json", .refused(415)),
+            ("text/plain; application/json", .refused(415)),
+            ("application/json; charset=utf-8; charset=utf-16", .refused(415)),
+        ] as [(String, Answer)])
     func onlyJSONInUTF8IsAMessage(type: String, expected: Answer) {
         #expect(answer(request("POST /mcp HTTP/1.1", ["Content-Type": type])).0 == expected)
     }
@@ -175,19 +194,23 @@ enum Answer: Equatable {
         #expect(answer(request("\(method) /mcp HTTP/1.1", ["Transfer-Encoding": "chunked"])).0 == .refused(400))
     }
 
-    @Test(arguments: [
-        // Accept, takes JSON, takes events
-        ("application/json, text/event-stream", true, true), ("text/event-stream,application/json", true, true),
-        ("application/json", true, false), ("text/event-stream", false, true), ("*/*", true, true),
-        ("application/*", true, false), ("text/*", false, true), ("APPLICATION/JSON , Text/Event-Stream", true, true),
-        ("application/json;q=0.5, text/event-stream;q=0.1", true, true), ("application/json;q=0, text/event-stream", false, true),
-        ("application/json, text/event-stream;q=0", true, false), ("application/json; q=0.000, */*", false, true),
-        ("*/*, application/json;q=0", false, true), ("*/*;q=0, application/json", true, false),
-        ("text/*;q=0, */*", true, false), ("text/*;q=0, text/event-stream, application/json", true, true),
-        ("application/json;q=0.001, text/event-stream", true, true), ("application/json;Q=0, text/event-stream", false, true),
-        ("application/json;v=1, text/event-stream;v=2;q=1.0", true, true), ("text/html, */*;q=0.1", true, true),
-        (",, application/json ,", true, false), ("application/json\t;\tq=0.9", true, false),
-    ] as [(String, Bool, Bool)])
+    @Test(
+        arguments: [
+            // Accept, takes JSON, takes events
+            ("application/json, text/event-stream", true, true), ("text/event-stream,application/json", true, true),
+            ("application/json", true, false), ("text/event-stream", false, true), ("*/*", true, true),
+            ("application/*", true, false), ("text/*", false, true),
+            ("APPLICATION/JSON , Text/Event-Stream", true, true),
+            ("application/json;q=0.5, text/event-stream;q=0.1", true, true),
+            ("application/json;q=0, text/event-stream", false, true),
+            ("application/json, text/event-stream;q=0", true, false), ("application/json; q=0.000, */*", false, true),
+            ("*/*, application/json;q=0", false, true), ("*/*;q=0, application/json", true, false),
+            ("text/*;q=0, */*", true, false), ("text/*;q=0, text/event-stream, application/json", true, true),
+            ("application/json;q=0.001, text/event-stream", true, true),
+            ("application/json;Q=0, text/event-stream", false, true),
+            ("application/json;v=1, text/event-stream;v=2;q=1.0", true, true), ("text/html, */*;q=0.1", true, true),
+            (",, application/json ,", true, false), ("application/json\t;\tq=0.9", true, false),
+        ] as [(String, Bool, Bool)])
     func acceptSaysWhichAnswersTheClientTakes(accept: String, json: Bool, events: Bool) throws {
         let head = try admit(request("POST /mcp HTTP/1.1", ["Accept": accept]))
         #expect(head.acceptsJSON == json)
@@ -198,7 +221,8 @@ enum Answer: Equatable {
     }
 
     @Test(arguments: [
-        "text/html", "application/json;q=0, text/event-stream;q=0", "*/*;q=0", "*/*;q=0.000", "application/xml, image/*",
+        "text/html", "application/json;q=0, text/event-stream;q=0", "*/*;q=0", "*/*;q=0.000",
+        "application/xml, image/*",
         "application/json-seq, text/event-streams", "json/application", "*/json", "application/json;q=0",
     ])
     func anAcceptThatExcludesBothIsRefused(accept: String) {
@@ -229,7 +253,8 @@ enum Answer: Equatable {
             "Authorization": "Bearer secret", "Proxy-Authorization": "Basic x", "Cookie": "a=b", "X-API-Key": "k",
             "X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "h", "X-Forwarded-Proto": "https", "Forwarded": "for=x",
             "User-Agent": "u", "Referer": "r", "Accept-Language": "de", "Accept-Encoding": "gzip", "X-Request-Id": "1",
-            "Keep-Alive": "timeout=5", "TE": "trailers", "Sec-Fetch-Site": "none", "Mcp-Session-Id": "s", "Mcp-Unknown": "x",
+            "Keep-Alive": "timeout=5", "TE": "trailers", "Sec-Fetch-Site": "none", "Mcp-Session-Id": "s",
+            "Mcp-Unknown": "x",
             "Mcp-Param": "x", "Mcp-Params-X": "x", "X-Mcpgw-Label-Team": "a", "Via": "1.1 x", "X-Real-IP": "1.2.3.4",
             "Cache-Control": "no-cache", "Upgrade-Insecure-Requests": "1",
         ]
@@ -250,7 +275,8 @@ enum Answer: Equatable {
         #expect(head.fields == [HeaderField(name: "mcp-name", value: "a\u{FFFD}\u{FFFD}(")])
         let open = RequestOpen(
             generation: 1, requestID: 2, identity: .anonymous, session: head.session, method: head.method,
-            acceptsJSON: head.acceptsJSON, acceptsEvents: head.acceptsEvents, isModern: false, fields: head.fields, bodyLength: 2)
+            acceptsJSON: head.acceptsJSON, acceptsEvents: head.acceptsEvents, isModern: false, fields: head.fields,
+            bodyLength: 2)
         var writer = FieldWriter()
         #expect(open.write(&writer))
         #expect(try RequestOpen(decoding: writer.bytes.span) == open)

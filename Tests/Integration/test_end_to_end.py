@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.load import Load
 from harness.servers import explore
 
 CALLS = ('echo={"text":"grüße \\u0000 \U0001f600"}', 'add={"a":2,"b":40}', 'slow={"steps":4}', 'big={"size":300000}',
@@ -41,3 +42,11 @@ def test_several_clients_of_both_eras_at_once_each_get_their_own_answers(demo_se
         seen = list(pool.map(
             lambda numbered: explore(numbered[1], url, f'add={{"a":{numbered[0]},"b":1000}}'), enumerate(clients)))
     assert [one["calls"][0]["result"]["content"][0]["text"] for one in seen] == ["1000", "1001", "1002", "1003"]
+
+
+def test_an_upstream_is_found_by_its_name(make_gateway, fast_upstream):
+    gateway = make_gateway(fast_upstream.url.replace("127.0.0.1", "localhost")).start()
+    with Load(gateway.url, connections=4) as load:
+        load.more_served()
+    assert load.bad() == {}, load.samples
+    assert all(worker["restarts"] == 0 for worker in gateway.workers().values())

@@ -34,7 +34,8 @@ final class Echo: PeerLinkDelegate {
         MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
             let echo = Echo()
             let link = PeerLink.connect(
-                attachment(.acceptor), descriptor: descriptor, loop: loop, supervision: deafSupervision(), delegate: echo)
+                attachment(.acceptor), descriptor: descriptor, loop: loop, supervision: deafSupervision(),
+                delegate: echo)
             echo.keep = (echo, link)
         }
         exit(0)
@@ -88,8 +89,10 @@ final class Driver: PeerLinkDelegate {
         body = ByteBuffer(repeating: 0x61, count: load.bytes)
         var writer = FieldWriter()
         _ = RequestOpen(
-            generation: 1, requestID: 1, identity: .anonymous, session: "", method: .post, acceptsJSON: true, acceptsEvents: true,
-            isModern: true, fields: [HeaderField(name: "mcp-method", value: "tools/call")], bodyLength: UInt64(load.bytes)
+            generation: 1, requestID: 1, identity: .anonymous, session: "", method: .post, acceptsJSON: true,
+            acceptsEvents: true,
+            isModern: true, fields: [HeaderField(name: "mcp-method", value: "tools/call")],
+            bodyLength: UInt64(load.bytes)
         ).write(&writer)
         head = writer.bytes
     }
@@ -160,7 +163,9 @@ final class Driver: PeerLinkDelegate {
         if rest.readableBytes == 0 { link.end(stream) }
     }
 
-    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) { throw .notPermitted }
+    func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
+        throw .notPermitted
+    }
 
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
         _ = try ReplyHead(decoding: payload)

@@ -14,8 +14,12 @@ struct Expected: Sendable {
     static let all = [
         Expected(error: .notJSON(offset: 17), code: -32700, modernStatus: 400, type: "parse_error", retry: false),
         Expected(error: .notAMessage("why"), code: -32600, modernStatus: 400, type: "invalid_request", retry: false),
-        Expected(error: .upstreamUnavailable("why"), code: -31013, modernStatus: 503, type: "upstream_unavailable", retry: true),
-        Expected(error: .upstreamUnreadable("why"), code: -31013, modernStatus: 502, type: "upstream_unreadable", retry: false),
+        Expected(
+            error: .upstreamUnavailable("why"), code: -31013, modernStatus: 503, type: "upstream_unavailable",
+            retry: true),
+        Expected(
+            error: .upstreamUnreadable("why"), code: -31013, modernStatus: 502, type: "upstream_unreadable",
+            retry: false),
         Expected(error: .tooLarge(limit: 4_194_304), code: -31015, modernStatus: 413, type: "too_large", retry: false),
         Expected(error: .capacity("why"), code: -31016, modernStatus: 503, type: "capacity", retry: true),
     ]
@@ -24,7 +28,8 @@ struct Expected: Sendable {
 @Suite struct GatewayErrorTests {
     /// Texts that end a string, a line or a reader's patience if they are not escaped.
     private static let hostile = [
-        "", "\"", "\\", "\",\"x\":\"", "\r\n\r\nHTTP/1.1 200 OK", "\0", "\u{1}\u{1F}\u{7F}", "é漢🔥", "\u{2028}\u{2029}", "\u{202E}",
+        "", "\"", "\\", "\",\"x\":\"", "\r\n\r\nHTTP/1.1 200 OK", "\0", "\u{1}\u{1F}\u{7F}", "é漢🔥", "\u{2028}\u{2029}",
+        "\u{202E}",
         String(repeating: "\"", count: 5000),
     ]
     private static let ids: [String?] = [
@@ -80,7 +85,8 @@ struct Expected: Sendable {
         #expect(try Value(parsing: bytes) == Value.object(expected))
         // A reader of ours sees an answer to the request it belongs to.
         #expect(
-            summarise(String(decoding: bytes, as: UTF8.self)) == .message(.response, id: id, method: "", isModern: false))
+            summarise(String(decoding: bytes, as: UTF8.self))
+                == .message(.response, id: id, method: "", isModern: false))
     }
 }
 

@@ -90,7 +90,8 @@ import Testing
                 let null = Self.null()
                 let ticket: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 0]
                 let packets: [(bytes: [UInt8], descriptors: Int)] = [
-                    (ticket, 0), (Array(ticket.dropLast()), 1), (ticket + [0], 1), ([], 1), ([1], 0), (ticket, 5), (ticket, 64),
+                    (ticket, 0), (Array(ticket.dropLast()), 1), (ticket + [0], 1), ([], 1), ([1], 0), (ticket, 5),
+                    (ticket, 64),
                     (ticket + ticket, 4), (ticket, 253),
                 ]
                 for packet in packets {

@@ -34,7 +34,8 @@ private final class Watched {
     private static let stream = StreamID(slot: 3, generation: 9)
     private static let sample: [Received] = [
         Received(.ping, [1, 2, 3, 4, 5, 6, 7, 8]), Received(.begin), Received(.open, stream: stream, Array(0..<33)),
-        Received(.data, stream: stream, [7]), Received(.end, stream: stream), Received(.credit, stream: stream, [0, 0, 1, 0]),
+        Received(.data, stream: stream, [7]), Received(.end, stream: stream),
+        Received(.credit, stream: stream, [0, 0, 1, 0]),
     ]
     private static let bytes = sample.flatMap { wire($0.type, stream: $0.stream, $0.payload) }
 
@@ -81,7 +82,8 @@ private final class Watched {
         stream[8] = 1
         let huge: [UInt8] = [1, 66, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0, 1, 0, 0, 0]
         let cases: [([UInt8], LinkViolation)] = [
-            (version, .badVersion), (type, .unknownType), (reserved, .reservedBits), (length, .badLength), (stream, .badStream),
+            (version, .badVersion), (type, .unknownType), (reserved, .reservedBits), (length, .badLength),
+            (stream, .badStream),
             (huge, .badLength),
         ]
         for (bad, violation) in cases {

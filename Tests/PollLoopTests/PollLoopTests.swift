@@ -25,7 +25,9 @@ import Testing
         }
         loop.run()
         #expect(Set(fired) == Set(0..<60))
-        for (first, second) in zip(fired, fired.dropFirst()) { #expect(earliest[first] <= latest[second], "seed \(seed)") }
+        for (first, second) in zip(fired, fired.dropFirst()) {
+            #expect(earliest[first] <= latest[second], "seed \(seed)")
+        }
         loop.turn()
         #expect(fired.count == 60)
     }

@@ -47,7 +47,9 @@ extension PollLoop {
     /// The watches that want to write, read out of the loop's own table.
     var writingWatches: Int {
         var count = 0
-        for entry in Mirror(reflecting: self).descendant("entries").map({ Mirror(reflecting: $0).children }) ?? .init([]) {
+        for entry in Mirror(reflecting: self).descendant("entries").map({ Mirror(reflecting: $0).children })
+            ?? .init([])
+        {
             if Mirror(reflecting: entry.value).descendant("value", "writing") as? Bool == true { count += 1 }
         }
         return count

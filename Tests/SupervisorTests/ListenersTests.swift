@@ -5,9 +5,12 @@ import Testing
 
 @testable import Supervisor
 
-/// Descriptors passed by a service manager begin at 3, so each case runs in a process of its own, which ends with what it saw: the uses
-/// and addresses taken, or the message, on stderr.
+/// Each case runs in a process of its own, since it sets variables and fixed descriptors. It ends with what it saw, the uses and addresses
+/// taken or the message, on stderr.
 @Suite struct ListenersTests {
+    /// Not 3, where the runtime of the test process keeps descriptors of its own.
+    private static let first: Int32 = 200
+
     /// What stands at one passed descriptor.
     private enum Passed: String {
         case tcp, loopback6, unix, packets, unbound, connected, pipe, file, closed
@@ -63,28 +66,25 @@ import Testing
     }
 
     private static func run(_ kinds: String, _ settings: String) {
-        let made = kinds.split(separator: ",").compactMap { Passed(rawValue: String($0)) }.map { kind in
-            // Out of the way of the numbers that are to be filled.
-            let descriptor = make(kind)
-            return descriptor < 0 ? -1 : fcntl(descriptor, F_DUPFD, 100)
-        }
-        for (index, descriptor) in made.enumerated() {
-            if descriptor < 0 { close(3 + Int32(index)) } else { dup2(descriptor, 3 + Int32(index)) }
-        }
+        let made = kinds.split(separator: ",").compactMap { Passed(rawValue: String($0)) }.map(make)
+        for (index, descriptor) in made.enumerated() where descriptor >= 0 { dup2(descriptor, first + Int32(index)) }
         for setting in settings.split(separator: "\n") {
             let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             unsafe setenv(parts[0], parts[1].replacing("PID", with: "\(getpid())"), 1)
         }
         var text = "taken:\n"
         do throws(StartError) {
-            for listener in try Listeners.takePassed() {
+            for listener in try Listeners.takePassed(first: first) {
                 let flags = (fcntl(listener.descriptor, F_GETFD), fcntl(listener.descriptor, F_GETFL) & O_NONBLOCK)
-                text += "\(listener.use.rawValue) \(listener.descriptor) \(listener.address) \(flags == (FD_CLOEXEC, O_NONBLOCK))\n"
+                text +=
+                    "\(listener.use.rawValue) \(listener.descriptor) \(listener.address) \(flags == (FD_CLOEXEC, O_NONBLOCK))\n"
             }
         } catch {
             text += "error: \(error)\n"
         }
-        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] where unsafe getenv(name) != nil { text += "\(name) is left\n" }
+        for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] where unsafe getenv(name) != nil {
+            text += "\(name) is left\n"
+        }
         _ = unsafe write(2, text, text.utf8.count)
         exit(0)
     }
@@ -93,18 +93,18 @@ import Testing
         let text = try await take([.tcp, .loopback6], ["LISTEN_PID": "PID", "LISTEN_FDNAMES": "mcp:metrics"])
         let lines = text.split(separator: "\n")
         try #require(lines.count == 2, "\(text)")
-        #expect(lines[0].hasPrefix("mcp 3 127.0.0.1:") && lines[0].hasSuffix(" true"))
-        #expect(lines[1].hasPrefix("metrics 4 [::1]:") && lines[1].hasSuffix(" true"))
+        #expect(lines[0].hasPrefix("mcp 200 127.0.0.1:") && lines[0].hasSuffix(" true"))
+        #expect(lines[1].hasPrefix("metrics 201 [::1]:") && lines[1].hasSuffix(" true"))
         let swapped = try await take([.tcp, .loopback6], ["LISTEN_PID": "PID", "LISTEN_FDNAMES": "metrics:mcp"])
-        #expect(swapped.hasPrefix("metrics 3 127.0.0.1:"))
+        #expect(swapped.hasPrefix("metrics 200 127.0.0.1:"))
     }
 
     @Test(arguments: [nil, "unknown", "", "mcp"])
     func aSingleSocketWithoutAUsefulNameIsTheOneForClients(name: String?) async throws {
         let tcp = try await take([.tcp], ["LISTEN_PID": "PID", "LISTEN_FDNAMES": name])
-        #expect(tcp.hasPrefix("mcp 3 127.0.0.1:"), "\(tcp)")
+        #expect(tcp.hasPrefix("mcp 200 127.0.0.1:"), "\(tcp)")
         let unix = try await take([.unix], ["LISTEN_FDNAMES": name])
-        #expect(unix.hasPrefix("mcp 3 unix:/"), "\(unix)")
+        #expect(unix.hasPrefix("mcp 200 unix:/"), "\(unix)")
     }
 
     @Test func socketsOfAnotherProcessAreLeftAlone() async throws {
@@ -124,28 +124,38 @@ import Testing
     func namesMustBeAsManyAsSockets(names: String) async throws {
         let kinds: [Passed] = names == ":" ? [.tcp, .tcp, .tcp] : [.tcp, .tcp]
         let text = try await take(kinds, ["LISTEN_FDNAMES": names])
-        #expect(text.hasPrefix("error: LISTEN_FDNAMES has \(names.split(separator: ":", omittingEmptySubsequences: false).count) names"))
+        #expect(
+            text.hasPrefix(
+                "error: LISTEN_FDNAMES has \(names.split(separator: ":", omittingEmptySubsequences: false).count) names"
+            ))
     }
 
     @Test(arguments: ["mcp:control", "mcp:other", "mcp:", "unknown:unknown", "MCP:metrics", "mcp: metrics"])
     func namesMustBeKnown(names: String) async throws {
         let text = try await take([.tcp, .tcp], ["LISTEN_FDNAMES": names])
-        #expect(text.hasPrefix("error: LISTEN_FDNAMES names socket ") && text.hasSuffix("known names are mcp and metrics\n"))
+        #expect(
+            text.hasPrefix("error: LISTEN_FDNAMES names socket ") && text.hasSuffix("known names are mcp and metrics\n")
+        )
     }
 
     @Test func theControlSocketIsNeverTakenFromOutside() async throws {
-        #expect(try await take([.unix], ["LISTEN_FDNAMES": "control"]).hasPrefix("error: LISTEN_FDNAMES names socket 3 'control'"))
+        #expect(
+            try await take([.unix], ["LISTEN_FDNAMES": "control"]).hasPrefix(
+                "error: LISTEN_FDNAMES names socket 200 'control'"))
     }
 
     @Test func aNameStandsOnce() async throws {
-        #expect(try await take([.tcp, .tcp], ["LISTEN_FDNAMES": "mcp:mcp"]) == "error: LISTEN_FDNAMES names two sockets 'mcp'\n")
+        #expect(
+            try await take([.tcp, .tcp], ["LISTEN_FDNAMES": "mcp:mcp"])
+                == "error: LISTEN_FDNAMES names two sockets 'mcp'\n")
     }
 
     @Test func whatIsNoListeningStreamSocketIsRefused() async throws {
         for kind in [Passed.packets, .unbound, .connected, .pipe, .file, .closed] {
             let text = try await take([.tcp, kind], ["LISTEN_FDNAMES": "mcp:metrics"])
             #expect(
-                text == "error: LISTEN_FDS passes descriptor 4 ('metrics'), which is not a listening stream socket\n", "\(kind)")
+                text == "error: LISTEN_FDS passes descriptor 201 ('metrics'), which is not a listening stream socket\n",
+                "\(kind)")
         }
     }
 
@@ -163,7 +173,8 @@ import Testing
         let taken = try ListenAddress(parsing: first.address, emptyHost: "", source: "test")
         #expect(taken.port != 0)
         let inUse = startError { () throws(StartError) in _ = try Listeners.bind(.mcp, taken, option: "--listen") }
-        #expect(try #require(inUse).contains("\(taken) (--listen)") && #require(inUse).contains("choose another address"))
+        #expect(
+            try #require(inUse).contains("\(taken) (--listen)") && #require(inUse).contains("choose another address"))
         let foreign = startError { () throws(StartError) in
             _ = try Listeners.bind(.mcp, ListenAddress(host: "192.0.2.1", port: 0), option: "--listen")
         }

@@ -26,7 +26,8 @@ func configuration(routes: Int) throws -> Configuration {
     Configuration(
         routes: try (0..<routes).map {
             Configuration.Route(
-                name: "route\($0)", upstream: try UpstreamURL(parsing: "http://127.0.0.1:\(8000 + $0)/mcp", source: "test"))
+                name: "route\($0)",
+                upstream: try UpstreamURL(parsing: "http://127.0.0.1:\(8000 + $0)/mcp", source: "test"))
         }, stateDirectory: "/state", runtimeDirectory: "/runtime")
 }
 

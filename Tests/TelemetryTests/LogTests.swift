@@ -8,7 +8,9 @@ import Testing
     private static func isLine(_ line: Substring, level: String, origin: String) -> Bool {
         // 2026-11-22T14:24:39.811Z level origin[pid]: message
         let parts = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
-        guard parts.count == 4, parts[0].utf8.count == 24, parts[0].hasSuffix("Z"), parts[1] == level else { return false }
+        guard parts.count == 4, parts[0].utf8.count == 24, parts[0].hasSuffix("Z"), parts[1] == level else {
+            return false
+        }
         guard parts[2].hasPrefix("\(origin)["), parts[2].hasSuffix("]:") else { return false }
         return Int32(parts[2].dropFirst(origin.count + 1).dropLast(2)) != nil
     }
@@ -99,7 +101,9 @@ import Testing
             }
             let text = Log.timestamp(of: timespec(tv_sec: seconds, tv_nsec: 0))
             let digits = text.split { !$0.isNumber }.compactMap { Int($0) }.map(Int32.init)
-            let expected = unsafe [parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, 0]
+            let expected = unsafe [
+                parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, 0,
+            ]
             guard digits == expected else {
                 Issue.record("day \(day): \(text)")
                 return

@@ -13,7 +13,8 @@ import Testing
             ready: Bool.random(using: &random), draining: Bool.random(using: &random),
             workers: random.list { random in
                 ProcessTable.Worker(
-                    role: Role.allCases.randomElement(using: &random) ?? .route, index: random.number(), name: random.text(),
+                    role: Role.allCases.randomElement(using: &random) ?? .route, index: random.number(),
+                    name: random.text(),
                     pid: Int32(bitPattern: random.number()), state: Self.states.randomElement(using: &random) ?? .down,
                     restarts: random.number(), lastExit: random.text(),
                     confinement: random.list { UInt8(truncatingIfNeeded: $0.next()) })
@@ -27,7 +28,9 @@ import Testing
             degraded: random.list { $0.text() })
     }
 
-    private func decode(_ bytes: [UInt8]) throws(LinkViolation) -> ProcessTable { try ProcessTable(decoding: bytes.span) }
+    private func decode(_ bytes: [UInt8]) throws(LinkViolation) -> ProcessTable {
+        try ProcessTable(decoding: bytes.span)
+    }
 
     @Test(arguments: [1, 2, 3] as [UInt64])
     func everyTableSurvivesEncodingAndDecoding(seed: UInt64) throws {
@@ -74,7 +77,9 @@ import Testing
     func anyBytesAreRefusedOrMeanExactlyTheirBytes(seed: UInt64) {
         var random = SeededRandom(seed: seed)
         for _ in 0..<2000 {
-            let bytes = (0..<Int.random(in: 0..<120, using: &random)).map { _ in UInt8(truncatingIfNeeded: random.next() & 0x81) }
+            let bytes = (0..<Int.random(in: 0..<120, using: &random)).map { _ in
+                UInt8(truncatingIfNeeded: random.next() & 0x81)
+            }
             do throws(LinkViolation) {
                 let again = try decode(bytes).encode()
                 #expect(again == bytes, "seed \(seed)")
@@ -87,7 +92,8 @@ import Testing
     /// An attacker who owns the writer must not make the console reserve memory for rows that are not there.
     @Test func lyingCountsAreRefused() {
         let empty = ProcessTable(
-            supervisor: 1, generation: 2, startedAt: 3, ready: true, draining: false, workers: [], routes: [], listeners: [],
+            supervisor: 1, generation: 2, startedAt: 3, ready: true, draining: false, workers: [], routes: [],
+            listeners: [],
             degraded: []
         ).encode()
         // The four counts are the last sixteen bytes.
@@ -107,7 +113,8 @@ import Testing
             supervisor: 0, generation: 0, startedAt: 0, ready: false, draining: false,
             workers: [
                 ProcessTable.Worker(
-                    role: .supervisor, index: 0, name: "", pid: 0, state: .starting, restarts: 0, lastExit: "", confinement: [])
+                    role: .supervisor, index: 0, name: "", pid: 0, state: .starting, restarts: 0, lastExit: "",
+                    confinement: [])
             ], routes: [], listeners: [], degraded: [])
         let bytes = table.encode()
         // Fixed fields, the count of workers, then the role; index, empty name and pid stand before the state.
@@ -117,10 +124,13 @@ import Testing
             for position in [role, state] {
                 var changed = bytes
                 changed[position] = value
-                let exists = position == role ? Role(rawValue: value) != nil : ProcessTable.WorkerState(rawValue: value) != nil
+                let exists =
+                    position == role ? Role(rawValue: value) != nil : ProcessTable.WorkerState(rawValue: value) != nil
                 let decoded = try? decode(changed)
                 #expect((decoded != nil) == exists)
-                #expect(decoded.map { position == role ? $0.workers[0].role.rawValue : $0.workers[0].state.rawValue } ?? value == value)
+                #expect(
+                    decoded.map { position == role ? $0.workers[0].role.rawValue : $0.workers[0].state.rawValue }
+                        ?? value == value)
             }
         }
     }

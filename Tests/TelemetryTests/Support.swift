@@ -25,7 +25,9 @@ struct SeededRandom: RandomNumberGenerator {
 
     /// Text of any scalars, often empty.
     mutating func text(maximum: Int = 24) -> String {
-        let alphabet: [Unicode.Scalar] = ["a", "Z", "0", " ", "\0", "\n", "\u{7F}", "é", "漢", "🔥", "\u{202E}", "\u{301}"]
+        let alphabet: [Unicode.Scalar] = [
+            "a", "Z", "0", " ", "\0", "\n", "\u{7F}", "é", "漢", "🔥", "\u{202E}", "\u{301}",
+        ]
         var result = ""
         for _ in 0..<Int.random(in: 0...maximum / 4, using: &self) {
             result.unicodeScalars.append(alphabet.randomElement(using: &self) ?? "a")
