@@ -41,7 +41,7 @@ private func withCStrings<Result>(
     var pointers = unsafe strings.map { unsafe strdup($0) }
     unsafe pointers.append(nil)
     defer {
-        for unsafepointer in unsafe pointers { unsafe free(pointer) }
+        unsafe pointers.forEach { unsafe free($0) }
     }
     return unsafe pointers.withUnsafeBufferPointer { buffer in
         // The array has at least its terminator, so it has a base address.

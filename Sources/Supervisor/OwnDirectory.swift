@@ -15,7 +15,7 @@ struct OwnDirectory {
         for component in path.split(separator: "/") {
             partial += "/" + component
             if unsafe mkdir(partial, 0o700) == 0 {
-                if let owner, unsafe chown(partial, owner.uid, owner.gid) != 0 {
+                if let owner, unsafe lchown(partial, owner.uid, owner.gid) != 0 {
                     throw StartError("cannot give the \(purpose) \(partial) to the daemon's user", code: errno)
                 }
             } else if errno != EEXIST {
@@ -27,15 +27,10 @@ struct OwnDirectory {
     /// Checks and locks the directory as the user the daemon runs as.
     /// - Throws: `StartError` if others may write there, it cannot be written, or another daemon holds it.
     init(_ path: String, purpose: String, option: String) throws(StartError) {
-        var status = stat()
-        guard unsafe stat(path, &status) == 0 else {
-            throw StartError("cannot use the \(purpose) \(path)", code: errno)
-        }
+        // The name itself first: in a directory that others may write (/tmp), somebody else could have put a link there.
+        _ = try OwnDirectory.owned(path, purpose, following: false)
+        let status = try OwnDirectory.owned(path, purpose, following: true)
         guard status.st_mode & S_IFMT == S_IFDIR else { throw StartError("the \(purpose) \(path) is not a directory") }
-        guard status.st_uid == geteuid() || status.st_uid == 0 else {
-            throw StartError(
-                "the \(purpose) \(path) belongs to user id \(status.st_uid); it must belong to the daemon's own user")
-        }
         guard status.st_mode & 0o022 == 0 else {
             throw StartError("the \(purpose) \(path) can be written by others; chmod go-w \(path)")
         }
@@ -52,6 +47,19 @@ struct OwnDirectory {
         _ = ftruncate(lock, 0)
         _ = unsafe pwrite(lock, text, text.count, 0)
         self.path = path
+    }
+
+    /// What is at the path, if it is the daemon's own or root's.
+    private static func owned(_ path: String, _ purpose: String, following: Bool) throws(StartError) -> stat {
+        var status = stat()
+        guard unsafe following ? stat(path, &status) == 0 : lstat(path, &status) == 0 else {
+            throw StartError("cannot use the \(purpose) \(path)", code: errno)
+        }
+        guard status.st_uid == geteuid() || status.st_uid == 0 else {
+            throw StartError(
+                "the \(purpose) \(path) belongs to user id \(status.st_uid); it must belong to the daemon's own user")
+        }
+        return status
     }
 
     private static func readPID(_ file: Int32) -> Int32? {

@@ -28,6 +28,8 @@ final class WorkerProcess {
     var confinement: [UInt8] = []
     var pingsSent: UInt64 = 0
     var lastPong: UInt64 = 0
+    /// When it accused a peer, over all its processes; monotonic nanoseconds.
+    var accusations: [UInt64] = []
     /// Whether it was ever ready: before that, a crash loop ends the daemon's start.
     var wasReady = false
 

@@ -56,6 +56,9 @@ final class FaultyWorker: WorkerRole {
                 send(frame(.open, DialOpen(destination: 0).encode(), first), descriptors[0])
             }
             send(frame(.credit, [0xff, 0xff, 0xff, 0x7f], first), descriptors[0])
+        case .accuses:
+            let message = CondemnMessage(link: link.link, violation: .badPayload).encode()
+            send(frame(.condemn, message), FaultyWorker.controlDescriptor)
         case .missingDescriptor:
             let ticket = DialOutcome.connected(DescriptorTicket(number: 1)).encode()
             waitForBytes(descriptors[0])

@@ -99,6 +99,21 @@ def test_a_worker_that_breaks_the_link_protocol_is_condemned_by_its_peer(faulty,
     assert load.bad() == {}, load.samples
 
 
+@pytest.mark.parametrize("role", ["route", "ingress", "dialer"])
+def test_a_worker_that_accuses_its_peers_again_and_again_is_restarted_itself(faulty, role):
+    gateway = faulty(role, "accuses").launch()
+
+    def restarted():
+        status = gateway.all_running()
+        workers = gateway.workers(status) if status else {}
+        return workers and workers[role]["restarts"] and workers
+    workers = eventually(restarted, lambda: f"{role} is restarted: {gateway.try_status()}\n{gateway.log()}")
+    assert "accuses its peers too often" in workers[role]["last_exit"]
+    others = {name: worker["restarts"] for name, worker in workers.items() if name != role}
+    assert sum(others.values()) <= 3, others
+    it_serves(gateway)
+
+
 def test_a_dialer_that_answers_pings_but_no_dials_is_replaced(faulty):
     gateway = faulty("dialer", "silent").launch()
     only_this_one_was_restarted(gateway, "dialer", "condemned: no answer in time")

@@ -71,6 +71,7 @@ import Testing
             for try await part in group { sum = (sum.read + part.read, sum.torn + part.torn) }
             return sum
         }
+        print("READS \(read) TORN \(torn)")
         #expect(read > 0)
         #expect(torn == 0, "of \(read)")
     }
