@@ -57,6 +57,7 @@ enum DefaultDirectories {
     /// For state that outlives the process.
     static var state: String? {
         if let directory = systemd("STATE_DIRECTORY") { return directory }
+        if geteuid() == 0 { return "/var/lib/mcpgw" }
         if let base = Environment.value("XDG_STATE_HOME"), base.hasPrefix("/") { return base + "/mcpgw" }
         return Environment.value("HOME").map { $0 + "/.local/state/mcpgw" }
     }

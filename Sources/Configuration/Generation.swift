@@ -22,6 +22,8 @@ public struct IngressGeneration: RoleGeneration {
     public var queue: UInt32
     /// How long a request waits for a route whose worker restarts, in nanoseconds.
     public var routeWait: UInt64
+    /// The time for what is in flight when the daemon stops, in nanoseconds.
+    public var drainTimeout: UInt64
 
     /// The ingress's part of a configuration.
     public init(_ configuration: Configuration) {
@@ -31,6 +33,7 @@ public struct IngressGeneration: RoleGeneration {
         bodyTimeout = configuration.limits.bodyTimeout
         queue = UInt32(configuration.limits.queue)
         routeWait = configuration.limits.connectTimeout
+        drainTimeout = configuration.drainTimeout
     }
 
     /// Appends the content to `writer`.
@@ -42,6 +45,7 @@ public struct IngressGeneration: RoleGeneration {
         writer.u64(bodyTimeout)
         writer.u32(queue)
         writer.u64(routeWait)
+        writer.u64(drainTimeout)
     }
 
     /// Reads the content; throws `LinkViolation.badPayload`.
@@ -54,6 +58,7 @@ public struct IngressGeneration: RoleGeneration {
         bodyTimeout = try reader.u64()
         queue = try reader.u32()
         routeWait = try reader.u64()
+        drainTimeout = try reader.u64()
         try reader.finish()
     }
 }

@@ -16,8 +16,11 @@ public final class Console: WorkerRole {
     private let processTable: SnapshotSegment
     /// The counters of every worker, as the process table lists them.
     private var counters: [WorkerKey: CounterSegment] = [:]
-    private var channels: [ObjectIdentifier: Channel] = [:]
+    private var connections: Set<ObjectIdentifier> = []
     private var listeners: [Channel] = []
+
+    /// Connections at most: answers are small and short, more than this is a flood.
+    private static let connectionLimit = 64
 
     /// Names one worker.
     struct WorkerKey: Hashable {
@@ -68,12 +71,21 @@ public final class Console: WorkerRole {
                 switch result {
                 case .success(let channel):
                     console.value.listeners.append(channel)
+                    channel.closeFuture.whenComplete { _ in console.value.supervision.fail() }
                     console.value.supervision.served(listener: listener.id)
                 case .failure(let error):
                     console.value.context.log.error("cannot accept on \(listener.address): \(error)")
+                    console.value.supervision.fail()
                 }
             }
     }
+
+    func opened(_ connection: ConsoleConnection) -> Bool {
+        guard connections.count < Console.connectionLimit else { return false }
+        return connections.insert(ObjectIdentifier(connection)).inserted
+    }
+
+    func closed(_ connection: ConsoleConnection) { connections.remove(ObjectIdentifier(connection)) }
 
     /// Answers take no time worth waiting for.
     public func drain() { supervision.finish() }

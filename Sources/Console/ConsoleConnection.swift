@@ -25,6 +25,7 @@ final class ConsoleConnection: ChannelInboundHandler {
         {
             channel.close(promise: nil)
         }
+        guard console.opened(self) else { return channel.close(promise: nil) }
         guard isControl else { return identified = true }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         PeerCredentials.readUser(channel) { user in
@@ -67,15 +68,16 @@ final class ConsoleConnection: ChannelInboundHandler {
             parser.head.first(.host).flatMap {
                 input.getString(at: input.readerIndex + $0.lowerBound, length: $0.count)
             } ?? ""
-        if !isControl, !isOwnName(host) {
-            return answer(context, Answer(status: 403, body: "the Host header does not name this listener\n"))
+        if !isControl, !isOwnName(host) || parser.head.fields.contains(.origin) {
+            return answer(
+                context, Answer(status: 403, body: "the Host header does not name this listener, or a web page asks\n"))
         }
         answer(context, console.answer(String(target.prefix(while: { $0 != "?" })), isControl: isControl))
     }
 
     /// Numeric addresses and localhost: a name could be a foreign page's, rebound to this host.
     private func isOwnName(_ host: String) -> Bool {
-        if host.hasPrefix("[") { return true }
+        if host == "[::1]" || host.hasPrefix("[::1]:") { return true }
         let name = host.prefix(while: { $0 != ":" })
         return name == "localhost" || (!name.isEmpty && name.allSatisfy { $0 == "." || ($0.isASCII && $0.isNumber) })
     }
@@ -93,7 +95,10 @@ final class ConsoleConnection: ChannelInboundHandler {
         context.close(mode: .output, promise: nil)
     }
 
-    func channelInactive(context: ChannelHandlerContext) { timer?.cancel() }
+    func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
+        console.closed(self)
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

@@ -40,7 +40,7 @@ final class DialLink {
         let outcome = try streams.receive(head, credit: credit)
         if outcome.answerWithReset { connection.send(.reset, stream: head.stream, [StreamEndReason.finished.rawValue]) }
         switch outcome.event {
-        case .opened: dial(head.stream, try DialOpen(decoding: payload))
+        case .opened: try dial(head.stream, try DialOpen(decoding: payload))
         case .data: throw .notPermitted  // a dial has no body
         case .cancelled, .reset:
             attempts.removeValue(forKey: head.stream)?.cancel()
@@ -51,11 +51,9 @@ final class DialLink {
         }
     }
 
-    private func dial(_ stream: StreamID, _ request: DialOpen) {
-        guard let destination = dialer.destination(request.destination, for: attachment) else {
-            dialer.noteRefusal(attachment, request.destination)
-            return answer(stream, .failed(.notAllowed, detail: "destination \(request.destination)"))
-        }
+    private func dial(_ stream: StreamID, _ request: DialOpen) throws(LinkViolation) {
+        // The route's own generation names only what it may ask for: one that asks for more is not itself.
+        guard let destination = dialer.destination(request.destination, for: attachment) else { throw .notPermitted }
         attempts[stream] = dialer.connect(to: destination) { [unowned self] outcome in
             attempts[stream] = nil
             switch outcome {

@@ -49,12 +49,6 @@ public final class Dialer: WorkerRole {
         generation.destinations.first { $0.id == id && $0.route == link.peerIndex }
     }
 
-    /// A route asked for what it may not have: that is worth a line.
-    func noteRefusal(_ link: AttachMessage, _ destination: UInt32) {
-        context.counters.add(.dialFailures)
-        context.log.warning("route \(link.peerIndex) asked for destination \(destination), which it may not reach")
-    }
-
     /// Begins an attempt.
     func connect(
         to destination: DialerGeneration.Destination, _ finished: @escaping (Connector.Outcome) -> Void

@@ -22,19 +22,27 @@ final class Resolver {
         let value: ck_address
     }
 
+    private struct Question: Hashable, Sendable {
+        let host: String
+        let port: UInt16
+    }
+
     private struct Finished: Sendable {
-        let number: Int
+        let question: Question
         let answer: Answer
     }
 
     /// Answers on their way from the threads to the loop.
     private final class Mailbox: Sendable {
         let finished = Mutex<[Finished]>([])
+        /// When each question that a thread is busy with was begun.
+        let running = Mutex<[Question: UInt64]>([:])
         let bell: Int32
 
         init(bell: Int32) { self.bell = bell }
 
         func post(_ item: Finished) {
+            running.withLock { $0[item.question] = nil }
             finished.withLock { $0.append(item) }
             var one: UInt64 = 1
             _ = unsafe write(bell, &one, 8)
@@ -44,9 +52,8 @@ final class Resolver {
     private let pool = NIOThreadPool(numberOfThreads: Resolver.threadCount)
     private let loop: PollLoop
     private let mailbox: Mailbox
-    private var waiting: [Int: (Answer) -> Void] = [:]
-    private var started: [Int: UInt64] = [:]
-    private var nextNumber = 0
+    /// Who waits for each question. A question is asked once, however many ask: destinations are few, so the threads' queue stays short.
+    private var waiting: [Question: [(Answer) -> Void]] = [:]
 
     /// Starts the threads; they inherit the process's confinement.
     init?(loop: PollLoop) {
@@ -61,7 +68,7 @@ final class Resolver {
     /// Questions not answered for longer than `nanoseconds`.
     func hanging(longerThan nanoseconds: UInt64) -> Int {
         let now = PollLoop.now()
-        return started.values.count { now - $0 > nanoseconds }
+        return mailbox.running.withLock { $0.values.count { now - $0 > nanoseconds } }
     }
 
     /// Resolves a name; the answer comes on the loop. A numeric address asks nobody.
@@ -72,12 +79,14 @@ final class Resolver {
             loop.after(0) { answer(.addresses([address])) }
             return
         }
-        nextNumber += 1
-        let number = nextNumber
-        waiting[number] = answer
-        started[number] = PollLoop.now()
+        let question = Question(host: host, port: port)
+        waiting[question, default: []].append(answer)
+        guard waiting[question]?.count == 1 else { return }
         let mailbox = mailbox
-        pool.submit { _ in mailbox.post(Finished(number: number, answer: Resolver.ask(host, port))) }
+        pool.submit { _ in
+            mailbox.running.withLock { $0[question] = PollLoop.now() }
+            mailbox.post(Finished(question: question, answer: Resolver.ask(host, port)))
+        }
     }
 
     private static func ask(_ host: String, _ port: UInt16) -> Answer {
@@ -97,8 +106,7 @@ final class Resolver {
             return list
         }
         for item in items {
-            started[item.number] = nil
-            waiting.removeValue(forKey: item.number)?(item.answer)
+            for answer in waiting.removeValue(forKey: item.question) ?? [] { answer(item.answer) }
         }
     }
 }

@@ -1,5 +1,6 @@
 import HTTP1
 import Link
+import MCP
 import NIOCore
 
 /// A request the gateway answers itself before it reads the body: status, and what to tell the client.
@@ -7,12 +8,15 @@ struct Refusal: Error {
     let status: Int
     let reason: String
     /// A further header line, `Name: value`.
-    var field: String?
+    let field: String?
+    /// The error in the body.
+    let error: GatewayError
 
-    init(_ status: Int, _ reason: String, field: String? = nil) {
+    init(_ status: Int, _ reason: String, field: String? = nil, error: GatewayError? = nil) {
         self.status = status
         self.reason = reason
-        self.field = field
+        self.error = error ?? .notAMessage(reason)
+        self.field = field ?? (self.error.retryAfter > 0 ? "Retry-After: \(self.error.retryAfter)" : nil)
     }
 }
 

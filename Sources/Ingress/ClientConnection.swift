@@ -23,6 +23,8 @@ final class ClientConnection: ChannelInboundHandler {
     /// Bytes of further requests that may wait behind the present one.
     private static let readAhead = 256 * 1024
 
+    /// How long the client may take for the next piece of the last answer, and for its own end.
+    private static let closingLimit = TimeAmount.seconds(5)
     /// How long a connection may be kept open between requests.
     private static let idleLimit = TimeAmount.seconds(75)
 
@@ -37,10 +39,14 @@ final class ClientConnection: ChannelInboundHandler {
     private var decoder: ChunkedDecoder?
     private var exchange: Exchange?
     private var flushScheduled = false
+    /// Bytes of the present message that are charged to the worker's budget.
+    private var reserved = 0
     private var reading = true
     private var inLoop = false
     /// The first bytes of a head have come; its time runs from there.
     private var inHead = false
+    /// Bytes that waited for the client when its closing was last looked at.
+    private var closingBytes = Int.max
     /// When the present wait is over; nil while there is none.
     private var deadline: NIODeadline?
 
@@ -54,14 +60,17 @@ final class ClientConnection: ChannelInboundHandler {
     /// Whether the client takes more at the moment.
     var isWritable: Bool { context?.channel.isWritable ?? false }
 
+    /// Bytes written that the client has not taken.
+    private var bufferedBytes: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
     // MARK: Reading
 
     func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        guard ingress.opened(self) else {
-            refuse(Refusal(503, "too many connections"))
-            return
-        }
+        // Not even an answer: it would have to be waited for, with a descriptor that is needed for links.
+        guard ingress.opened(self) else { return context.close(promise: nil) }
         deadline = .now() + .nanoseconds(Int64(ingress.generation.headTimeout))
     }
 
@@ -80,6 +89,11 @@ final class ClientConnection: ChannelInboundHandler {
         while context != nil {
             switch phase {
             case .head:
+                // Each answer may be as large as its stream's credit: a client that asks and does not read gets no further one begun.
+                guard isWritable else {
+                    if reading { setReading(false) }
+                    return settleInput()
+                }
                 guard input.readableBytes > 0, readRequest() else { return settleInput() }
             case .body(let head):
                 guard readBody(head) else { return settleInput() }
@@ -121,12 +135,14 @@ final class ClientConnection: ChannelInboundHandler {
         do throws(Refusal) {
             head = try AdmittedHead(parser.head, input.readableBytesUInt8Span, names: names)
             if case .length(let count) = head.framing, count > ingress.generation.requestBody {
-                throw Refusal(413, "a message has at most \(ingress.generation.requestBody) bytes")
+                let limit = ingress.generation.requestBody
+                throw Refusal(413, "a message has at most \(limit) bytes", error: .tooLarge(limit: limit))
             }
         } catch {
             refuse(error)
             return false
         }
+        if case .length(let count) = head.framing, !reserve(Int(count)) { return false }
         input.moveReaderIndex(forwardBy: parser.head.length)
         if head.framing == .chunked { decoder = ChunkedDecoder(maxBody: ingress.generation.requestBody) }
         body = ByteBuffer()
@@ -179,6 +195,7 @@ final class ClientConnection: ChannelInboundHandler {
                 return false
             case .data(let range):
                 input.moveReaderIndex(forwardBy: range.lowerBound)
+                guard reserve(range.count) else { return false }
                 if var piece = input.readSlice(length: range.count) { body.writeBuffer(&piece) }
                 self.decoder = decoder
             case .end(let consumed):
@@ -187,6 +204,21 @@ final class ClientConnection: ChannelInboundHandler {
             }
         }
         return true
+    }
+
+    /// Charges a body to the worker's byte budget. False: there is no room, and the request is refused.
+    private func reserve(_ count: Int) -> Bool {
+        guard ingress.reserve(count) else {
+            refuse(Refusal(503, "the gateway holds too many messages", error: .capacity("too many messages at once")))
+            return false
+        }
+        reserved += count
+        return true
+    }
+
+    private func giveBackBudget() {
+        ingress.giveBack(reserved)
+        reserved = 0
     }
 
     // MARK: One exchange
@@ -228,6 +260,7 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     private func finishExchange() {
+        giveBackBudget()
         guard case .exchange(let keepAlive) = phase else { return }
         scheduleFlush()
         guard keepAlive, !ingress.isDraining else { return closeAfterFlush() }
@@ -238,7 +271,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     /// The daemon stops: an idle connection closes, a busy one after its answer.
     func drain() {
-        if case .head = phase, input.readableBytes == 0 { context?.close(promise: nil) }
+        if case .head = phase, input.readableBytes == 0 { closeAfterFlush() }
         exchange?.drain()
     }
 
@@ -247,7 +280,16 @@ final class ClientConnection: ChannelInboundHandler {
         guard let deadline, now > deadline else { return }
         self.deadline = nil
         switch phase {
-        case .closing: context?.close(promise: nil)
+        case .closing:
+            // A slow reader gets what was promised as long as it takes some of it.
+            let waiting = bufferedBytes
+            guard waiting > 0, waiting < closingBytes else {
+                context?.close(promise: nil)
+                return
+            }
+            closingBytes = waiting
+            self.deadline = now + ClientConnection.closingLimit
+        case .head where bufferedBytes > 0: self.deadline = now + ClientConnection.idleLimit
         case .head where input.readableBytes == 0: context?.close(promise: nil)
         case .head, .body, .exchange: refuse(Refusal(408, "the request did not arrive in time"))
         }
@@ -281,7 +323,8 @@ final class ClientConnection: ChannelInboundHandler {
     /// A server-sent event of the gateway's own.
     func writeEvent(_ json: [UInt8]) {
         var event = ByteBuffer()
-        event.writeStaticString("event: message\ndata: ")
+        // The empty line ends whatever event the upstream was in the middle of.
+        event.writeStaticString("\n\nevent: message\ndata: ")
         event.writeBytes(json)
         event.writeStaticString("\n\n")
         writeChunk(event)
@@ -352,7 +395,8 @@ final class ClientConnection: ChannelInboundHandler {
     /// would reset it, and the client might lose the answer.
     private func closeAfterFlush() {
         phase = .closing
-        deadline = .now() + .seconds(2)
+        deadline = .now() + ClientConnection.closingLimit
+        closingBytes = .max
         guard let context else { return }
         if !reading { setReading(true) }
         writeOutput(context)
@@ -361,11 +405,15 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { exchange?.release() }
+        guard context.channel.isWritable else { return }
+        exchange?.release()
+        if case .head = phase, !reading { setReading(true) }
+        readRequests()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
+        giveBackBudget()
         exchange?.clientGone()
         exchange = nil
         ingress.closed(self)

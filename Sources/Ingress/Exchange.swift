@@ -88,7 +88,11 @@ final class Exchange {
     // MARK: From the route
 
     func replyBegins(_ head: ReplyHead) {
-        reply = head.kind == .events ? .events : .counted(remaining: head.bodyLength)
+        switch head.kind {
+        case .empty: reply = .counted(remaining: 0)
+        case .json: reply = .counted(remaining: head.bodyLength)
+        case .events: reply = .events
+        }
         connection?.writeHead(head)
     }
 

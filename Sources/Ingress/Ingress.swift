@@ -21,6 +21,9 @@ public final class Ingress: WorkerRole {
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var unflushed: [ClientConnection] = []
     private(set) var isDraining = false
+    /// Bytes of messages held at once, at most; far below the role's address space (DESIGN 3).
+    private static let byteBudget = 256 << 20
+    private var heldBytes = 0
     /// Client connections at most: what the descriptor limit allows, less what links and listeners need.
     private let connectionLimit: Int
     /// Ids of exchanges: a random start, so that two runs do not share them.
@@ -76,13 +79,16 @@ public final class Ingress: WorkerRole {
             }
             .withBoundSocket(descriptor)
             .whenComplete { result in
+                let bound = ingress
                 let ingress = ingress.value
                 switch result {
                 case .success(let channel):
                     ingress.listeners.append(channel)
+                    channel.closeFuture.whenComplete { _ in bound.value.listenerClosed() }
                     ingress.supervision.served(listener: listener.id)
                 case .failure(let error):
                     ingress.context.log.error("cannot accept on \(listener.address): \(error)")
+                    ingress.supervision.fail()
                 }
             }
     }
@@ -98,6 +104,11 @@ public final class Ingress: WorkerRole {
         isDraining = true
         for listener in listeners { listener.close(promise: nil) }
         for connection in connections.values { connection.drain() }
+        // Streams without an end of their own are ended in order while there is still time for it.
+        let limit = Int64(generation.drainTimeout) - 1_000_000_000
+        loop.assumeIsolated().scheduleTask(in: .nanoseconds(max(0, limit))) { [self] in
+            for route in routes { route.endAll() }
+        }
         finishIfDrained()
     }
 
@@ -111,6 +122,13 @@ public final class Ingress: WorkerRole {
         return true
     }
 
+    /// A listener that closes by itself (the kernel refused to accept) leaves this process deaf: a new one is needed.
+    private func listenerClosed() {
+        guard !isDraining else { return }
+        context.log.error("a listener closed by itself; exiting to be restarted")
+        supervision.fail()
+    }
+
     func closed(_ connection: ClientConnection) {
         connections[ObjectIdentifier(connection)] = nil
         context.counters.set(.openConnections, UInt64(connections.count))
@@ -120,6 +138,19 @@ public final class Ingress: WorkerRole {
     /// Exits once draining and no client is left.
     private func finishIfDrained() {
         if isDraining && connections.isEmpty { supervision.finish() }
+    }
+
+    /// Charges bytes to the budget; false if there is no room.
+    func reserve(_ count: Int) -> Bool {
+        guard heldBytes + count <= Ingress.byteBudget else { return false }
+        heldBytes += count
+        return true
+    }
+
+    func giveBack(_ count: Int) { heldBytes -= count }
+
+    func noteInFlight() {
+        context.counters.set(.inFlight, UInt64(routes.reduce(0) { $0 + $1.inFlight }))
     }
 
     func makeRequestID() -> UInt64 {
@@ -151,9 +182,14 @@ public final class Ingress: WorkerRole {
 }
 
 extension Ingress {
+    /// Nodes of a JSON text that the worker keeps memory for: ordinary messages have far fewer.
+    private static let tapeNodes = 16 * 1024
+
     /// The phase `readMessage`: one strict parse, and what kind of message it is.
     func readMessage(_ body: ByteBuffer) throws(GatewayError) -> MessageSummary {
         let bytes = body.readableBytesUInt8Span
+        // One huge message must not leave its memory behind.
+        defer { tape.shrink(toCapacity: Ingress.tapeNodes) }
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
         } catch {

@@ -6,7 +6,8 @@ struct OwnNames: Sendable {
     /// The names of the listener at `address` (`HOST:PORT`).
     init(address: String) {
         let host = String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)])
-        let isLoopback = host.hasPrefix("127.") || host == "[::1]"
+        // A page cannot reach a Unix socket; programs that can say localhost.
+        let isLoopback = host.hasPrefix("127.") || host == "[::1]" || address.hasPrefix("unix:")
         names = isLoopback ? ["localhost", "127.0.0.1", "[::1]", host] : [host]
     }
 

@@ -29,7 +29,7 @@ extension ByteBuffer {
     }
 
     mutating func writeRefusal(_ refusal: Refusal, requestID: UInt64) {
-        let body = GatewayError.notAMessage(refusal.reason).body(id: nil, requestID: requestID)
+        let body = refusal.error.body(id: nil, requestID: requestID)
         writeStatusLine(refusal.status)
         writeStaticString("Content-Type: application/json\r\nContent-Length: ")
         writeDecimal(UInt64(body.count))

@@ -79,7 +79,23 @@ final class RouteGate: PeerLinkDelegate {
         noteInFlight()
     }
 
-    private func noteInFlight() { ingress.context.counters.set(.inFlight, UInt64(exchanges.count)) }
+    private func noteInFlight() { ingress.noteInFlight() }
+
+    /// Exchanges carried now.
+    var inFlight: Int { exchanges.count }
+
+    /// Ends everything that has not ended by itself, each with an answer where there is still room for one.
+    func endAll() {
+        let left = exchanges
+        exchanges.removeAll()
+        for (stream, exchange) in left {
+            link?.cancel(stream, .cancelled)
+            exchange.fail(.upstreamUnavailable("the gateway stops"))
+        }
+        let queued = waiting
+        waiting.removeAll()
+        for item in queued { item.exchange.fail(.upstreamUnavailable("the gateway stops")) }
+    }
 
     private func failAll() {
         let lost = exchanges.values

@@ -24,6 +24,8 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case pong = 33
     /// The listener is being accepted on.
     case served = 34
+    /// A link ended although nobody was condemned for it: the supervisor makes it again if both its ends still run.
+    case lost = 36
     /// The peer of a link broke the protocol; the link is closed and the supervisor restarts the peer.
     case condemn = 35
     // Streams between two workers.
@@ -48,13 +50,14 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     /// The payload lengths this type may have, in bytes.
     public var payloadBounds: ClosedRange<Int> {
         switch self {
-        case .ping, .pong, .served: 8...8
+        case .ping, .pong, .served, .lost: 8...8
         case .begin, .drain, .end: 0...0
         case .credit: 4...4
         case .cancel, .reset: 1...1
         case .data: 1...FrameHead.maximumData
         case .routeState: 5...5
-        case .segment, .generation, .attach, .listener, .ready, .condemn: 1...FrameHead.maximumControl
+        case .ready: 1...4096
+        case .segment, .generation, .attach, .listener, .condemn: 1...FrameHead.maximumControl
         case .open, .head: 1...FrameHead.maximumHead
         }
     }

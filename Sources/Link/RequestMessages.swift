@@ -294,10 +294,21 @@ public struct ReplyHead: Equatable, Sendable {
 
     private static func isLength(_ value: UInt64) -> Bool { value <= LinkLimits.bodyLength || value == unknownLength }
 
+    /// Whether the client will find the end of the body where the link ends it: else a route could make the client take the rest of one body
+    /// for the answer to its next request (RFC 9112, 6.3).
+    private var isFramed: Bool {
+        let bodiless = [204, 205, 304].contains(status)
+        return switch kind {
+        case .empty: bodyLength == 0
+        case .json: !bodiless && bodyLength != ReplyHead.unknownLength
+        case .events: !bodiless
+        }
+    }
+
     /// Appends the payload to `writer`. False if the ingress would refuse it: nothing is written, answer an error.
     public func write(_ writer: inout FieldWriter) -> Bool {
         writer.payload(maximum: FrameHead.maximumHead) { writer in
-            writer.require(ReplyHead.statuses.contains(status) && ReplyHead.isLength(bodyLength))
+            writer.require(ReplyHead.statuses.contains(status) && ReplyHead.isLength(bodyLength) && isFramed)
             writer.u16(status)
             writer.u8(kind.rawValue)
             writer.u64(bodyLength)
@@ -325,6 +336,7 @@ public struct ReplyHead: Equatable, Sendable {
         flowFacts = try reader.u64()
         fields = try readFields(&reader)
         try reader.finish()
+        guard isFramed else { throw .badPayload }
     }
 }
 

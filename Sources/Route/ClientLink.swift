@@ -17,11 +17,6 @@ final class ClientLink: PeerLinkDelegate {
     /// An exchange is over: nothing more is said on its stream.
     func finished(_ stream: StreamID) { exchanges[stream] = nil }
 
-    /// Ends exchanges whose upstream is silent.
-    func checkTime(_ now: NIODeadline) {
-        for exchange in exchanges.values { exchange.checkTime(now) }
-    }
-
     /// A new ingress takes this one's place.
     func replace() { link?.close() }
 

@@ -17,7 +17,10 @@ final class DialClient: PeerLinkDelegate {
 
     /// Why there is no connection.
     struct DialError: Error {
+        /// For clients: the kind of failure.
         let text: String
+        /// For the log: names and addresses too.
+        let detail: String
     }
 
     private let context: WorkerContext
@@ -72,9 +75,9 @@ final class DialClient: PeerLinkDelegate {
         asked.removeAll()
     }
 
-    /// The dialer has its own limit; one that lets a wish lie for twice that long does not work.
+    /// The dialer has its own limit; one that lets a wish lie for twice that long, and two seconds at least, does not work.
     private func watch() {
-        let limit = TimeAmount.nanoseconds(Int64(generation.connectTimeout))
+        let limit = TimeAmount.nanoseconds(max(1_000_000_000, Int64(generation.connectTimeout)))
         loop.assumeIsolated().scheduleTask(in: .nanoseconds(limit.nanoseconds / 4)) { [self] in
             let now = NIODeadline.now()
             if asked.values.contains(where: { $0.asked.map { now - $0 > .nanoseconds(2 * limit.nanoseconds) } ?? false }
@@ -96,7 +99,7 @@ final class DialClient: PeerLinkDelegate {
         guard let wish = asked.removeValue(forKey: stream) else { throw .notPermitted }
         let result: Result<Int32, DialError>
         switch outcome {
-        case .failed(let failure, let detail): result = .failure(DialError(text: "\(failure.text): \(detail)"))
+        case .failed(let failure, let detail): result = .failure(DialError(text: failure.text, detail: detail))
         case .connected(let ticket):
             guard let companion else { throw .missingDescriptor }
             do throws(LinkViolation) {
@@ -120,7 +123,8 @@ final class DialClient: PeerLinkDelegate {
     func cancelled(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {}
 
     func reset(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {
-        asked.removeValue(forKey: stream)?.finished(.failure(DialError(text: "the dialer gave up")))
+        asked.removeValue(forKey: stream)?.finished(
+            .failure(DialError(text: "the dialer gave up", detail: "stream reset")))
     }
 
     func closed(_ link: PeerLink) {

@@ -20,6 +20,11 @@ public final class Route: WorkerRole {
     var tape = JSONTape()
     let requestParser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
     let replyParser = JSONParser(limits: JSONLimits(), surrogates: .replace)
+    /// Bytes of messages held at once, at most; far below the role's address space (DESIGN 3).
+    private static let byteBudget = 256 << 20
+    /// Nodes of a JSON text that the worker keeps memory for: ordinary messages have far fewer.
+    private static let tapeNodes = 16 * 1024
+    private var heldBytes = 0
     private var inFlight = 0
     private var isDraining = false
 
@@ -42,7 +47,7 @@ public final class Route: WorkerRole {
 
     private func sweep() {
         loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
-            clients?.checkTime(.now())
+            pool.checkTime(.now())
             sweep()
         }
     }
@@ -67,6 +72,15 @@ public final class Route: WorkerRole {
         finishIfDrained()
     }
 
+    /// Charges bytes to the budget; false if there is no room.
+    func reserve(_ count: Int) -> Bool {
+        guard heldBytes + count <= Route.byteBudget else { return false }
+        heldBytes += count
+        return true
+    }
+
+    func giveBack(_ count: Int) { heldBytes -= count }
+
     func begun() {
         inFlight += 1
         context.counters.set(.inFlight, UInt64(inFlight))
@@ -85,6 +99,8 @@ public final class Route: WorkerRole {
     /// The phase `confirmRoute`: the same bytes through the same parser as in the ingress, which may be in an attacker's hands.
     func confirmRoute(_ body: ByteBuffer) throws(GatewayError) -> MessageSummary {
         let bytes = body.readableBytesUInt8Span
+        // One huge message must not leave its memory behind.
+        defer { tape.shrink(toCapacity: Route.tapeNodes) }
         do throws(JSONError) {
             try requestParser.parse(bytes, into: &tape)
         } catch {
@@ -97,6 +113,7 @@ public final class Route: WorkerRole {
     /// - Returns: the text to send, or nil if it is not one.
     func readReply(_ body: ByteBuffer) -> ByteBuffer? {
         let bytes = body.readableBytesUInt8Span
+        defer { tape.shrink(toCapacity: Route.tapeNodes) }
         do throws(JSONError) {
             try replyParser.parse(bytes, into: &tape)
         } catch {

@@ -33,6 +33,8 @@ final class RouteExchange: UpstreamReader {
     private var connection: UpstreamConnection?
     private var queueNumber: Int?
     private var isOver = false
+    /// Bytes charged to the worker's budget.
+    private var reserved = 0
 
     init(_ open: RequestOpen, route: Route, owner: ClientLink, link: PeerLink, stream: StreamID) {
         self.open = open
@@ -47,6 +49,7 @@ final class RouteExchange: UpstreamReader {
 
     func receive(_ bytes: ByteBuffer) throws(LinkViolation) {
         var piece = bytes
+        guard reserve(bytes.readableBytes) else { return answer(.capacity("too many messages at once")) }
         body.writeBuffer(&piece)
         guard UInt64(body.readableBytes) <= min(open.bodyLength, route.generation.requestBody) else {
             throw .badPayload
@@ -57,6 +60,7 @@ final class RouteExchange: UpstreamReader {
 
     /// The request is whole: `confirmRoute` and `forward`.
     func forward() throws(LinkViolation) {
+        guard !isOver else { return }
         guard UInt64(body.readableBytes) == open.bodyLength else { throw .badPayload }
         if open.method == .post {
             do throws(GatewayError) {
@@ -71,10 +75,16 @@ final class RouteExchange: UpstreamReader {
             switch result {
             case .success(let connection): send(on: connection)
             case .failure(.unreachable(let reason)): answer(.upstreamUnavailable(reason))
-            case .failure(.timedOut): answer(.upstreamUnavailable("no connection to it became free in time"))
+            case .failure(.timedOut): answer(.capacity("no connection to this server became free in time"))
             case .failure(.queueFull): answer(.capacity("too many requests wait for this server"))
             }
         }
+    }
+
+    private func reserve(_ count: Int) -> Bool {
+        guard !isOver, route.reserve(count) else { return false }
+        reserved += count
+        return true
     }
 
     private func send(on connection: UpstreamConnection) {
@@ -86,6 +96,7 @@ final class RouteExchange: UpstreamReader {
             case .get: .get
             case .delete: .delete
             }
+        if open.method == .get { route.pool.becameStream(connection) }
         connection.start(requestBytes(), method: method, reader: self)
         body = ByteBuffer()
     }
@@ -116,15 +127,28 @@ final class RouteExchange: UpstreamReader {
         let session = head.first(.mcpSessionID).map { text(bytes, $0) } ?? ""
         let type = head.first(.contentType).map { text(bytes, $0).lowercased() } ?? ""
         let media = type.prefix(while: { $0 != ";" && $0 != " " })
-        guard !head.fields.contains(.contentEncoding) else { return reply = .statusOnly(status: 502, session: "") }
+        guard !head.fields.contains(.contentEncoding) else {
+            connection?.close()
+            connection = nil
+            return answer(.upstreamUnreadable("it is compressed, which nobody asked for"))
+        }
         if media == "text/event-stream", status == 200 {
             reply = .events
+            if let connection { route.pool.becameStream(connection) }
             sendHead(ReplyHead(status: status, kind: .events, bodyLength: ReplyHead.unknownLength, session: session))
         } else if media == "application/json", status != 202, status != 204 {
             reply = .json(status: status, session: session)
         } else {
             reply = .statusOnly(status: status, session: session)
+            // The body means nothing; whoever sends one is not listened to any longer.
+            if head.framing != .none, head.framing != .length(0) { endUnread(status, session) }
         }
+    }
+
+    private func endUnread(_ status: UInt16, _ session: String) {
+        connection?.close()
+        connection = nil
+        answerStatus(status, session)
     }
 
     func replyBody(_ bytes: ByteBuffer) {
@@ -132,9 +156,15 @@ final class RouteExchange: UpstreamReader {
         switch reply {
         case .none, .statusOnly: return
         case .json:
+            guard reserve(bytes.readableBytes) else {
+                connection?.close()
+                connection = nil
+                return answer(.capacity("too many messages at once"))
+            }
             replyBody.writeBuffer(&piece)
             guard UInt64(replyBody.readableBytes) <= route.generation.reply else {
                 connection?.close()
+                connection = nil
                 return answer(.upstreamUnreadable("it is larger than \(route.generation.reply) bytes"))
             }
         case .events:
@@ -181,9 +211,11 @@ final class RouteExchange: UpstreamReader {
         guard var text = route.readReply(replyBody) else {
             return answer(.upstreamUnreadable("it is not strict JSON"))
         }
+        guard let link, link.isOpen else { return finish() }
         let length = UInt64(text.readableBytes)
         sendHead(ReplyHead(status: status, kind: .json, bodyLength: length, session: session))
-        link?.sendData(stream, &text)
+        replyBody = ByteBuffer()
+        link.sendData(stream, &text)
         unsent = text
         if unsent.readableBytes == 0 { finish() }
     }
@@ -240,8 +272,8 @@ final class RouteExchange: UpstreamReader {
     // MARK: The end
 
     /// Ends a call whose upstream has been silent for too long. A stream that a client opened by GET may be silent for ever.
-    func checkTime(_ now: NIODeadline) {
-        guard open.method == .post, let connection, connection.isStalled(now) else { return }
+    func replyStalled() {
+        guard open.method == .post, let connection else { return }
         if case .events = reply { return giveUp(.upstreamTimeout) }
         connection.close()
         self.connection = nil
@@ -258,7 +290,8 @@ final class RouteExchange: UpstreamReader {
     func abandoned() {
         link = nil
         unsent.clear()
-        if open.isModern || open.method != .post { giveUp(.cancelled) }
+        // A legacy call goes on without its client; what has nothing left to wait for is over.
+        if open.isModern || open.method != .post || (connection == nil && queueNumber == nil) { giveUp(.cancelled) }
     }
 
     private func giveUp(_ reason: StreamEndReason) {
@@ -273,6 +306,8 @@ final class RouteExchange: UpstreamReader {
     private func finish() {
         guard !isOver else { return }
         isOver = true
+        route.giveBack(reserved)
+        reserved = 0
         link?.end(stream)
         route.context.counters.add(.answered)
         owner?.finished(stream)

@@ -14,6 +14,8 @@ protocol UpstreamReader: AnyObject {
     func replyBody(_ bytes: ByteBuffer)
     /// The body is complete.
     func replyComplete()
+    /// Nothing has come for longer than the request limit.
+    func replyStalled()
     /// The connection broke before the answer was complete.
     func replyBroken(_ reason: String)
 }
@@ -45,6 +47,8 @@ final class UpstreamConnection: ChannelInboundHandler {
     /// Kept until its answer is over, even when nobody else waits for it any more: a legacy call is read to its end.
     private var reader: UpstreamReader?
     private var onActive: (() -> Void)?
+    /// Counted apart from the connections that carry calls, because it carries an event stream.
+    var isStream = false
     /// When the last exchange ended.
     private(set) var idleSince = NIODeadline.now()
     private var lastProgress = NIODeadline.now()
@@ -92,14 +96,15 @@ final class UpstreamConnection: ChannelInboundHandler {
         _ = context?.channel.syncOptions.map { options in try? options.setOption(.autoRead, value: on) }
     }
 
-    /// Whether nothing has come for longer than the request limit.
-    func isStalled(_ now: NIODeadline) -> Bool {
-        now - lastProgress > .nanoseconds(Int64(generation.requestTimeout))
+    /// Tells its reader when nothing has come for longer than the request limit.
+    func checkTime(_ now: NIODeadline) {
+        if now - lastProgress > .nanoseconds(Int64(generation.requestTimeout)) { reader?.replyStalled() }
     }
 
     /// Ends the connection, and with it what the upstream does for the present exchange.
     func close() {
         reader = nil
+        phase = .closed
         context?.close(promise: nil)
     }
 
@@ -134,6 +139,7 @@ final class UpstreamConnection: ChannelInboundHandler {
             guard input.readableBytes > 0 else { return false }
             let count = Int(min(remaining, UInt64(input.readableBytes)))
             if let piece = input.readSlice(length: count) { reader?.replyBody(piece) }
+            if case .closed = phase { return false }
             if remaining == UInt64(count) { complete() } else { phase = .counted(remaining: remaining - UInt64(count)) }
             return true
         case .chunked(var decoder):
@@ -175,6 +181,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         keepAlive = parser.head.keepAlive
         let framing = parser.head.framing
         reader?.replyHead(parser.head, bytes.readableBytesUInt8Span)
+        // The reader may have had enough.
+        if case .closed = phase { return false }
         input.moveReaderIndex(forwardBy: length)
         switch framing {
         case .none, .length(0): complete()
@@ -186,6 +194,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     }
 
     private func complete() {
+        if case .closed = phase { return }
         let finished = reader
         reader = nil
         phase = .idle

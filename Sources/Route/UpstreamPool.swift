@@ -25,6 +25,10 @@ final class UpstreamPool {
     private let loop: EventLoop
     private let generation: RouteGeneration
     private var idle: [UpstreamConnection] = []
+    /// Event streams at most, beside the connections that carry calls: clients of the legacy era keep one open each.
+    private static let streamLimit = 768
+    /// All connections; `open` of them count against the limit of the generation, the others carry event streams.
+    private var connections: [ObjectIdentifier: UpstreamConnection] = [:]
     private var open = 0
     private var dialsInProgress = 0
     private var waiters: [Waiter] = []
@@ -64,13 +68,31 @@ final class UpstreamPool {
 
     /// A connection whose exchange is over and that can carry another.
     func giveBack(_ connection: UpstreamConnection) {
+        if connection.isStream {
+            connection.isStream = false
+            open += 1
+        }
         if waiters.isEmpty { return idle.append(connection) }
         waiters.removeFirst().ready(.success(connection))
     }
 
+    /// The connection carries an event stream now, for nobody knows how long: it no longer stands in the way of calls.
+    func becameStream(_ connection: UpstreamConnection) {
+        guard !connection.isStream, connections.count - open < UpstreamPool.streamLimit else { return }
+        connection.isStream = true
+        open -= 1
+        dialForWaiters()
+    }
+
+    /// Ends exchanges whose upstream is silent, whoever still waits for them.
+    func checkTime(_ now: NIODeadline) {
+        for connection in connections.values { connection.checkTime(now) }
+    }
+
     /// A connection is gone.
     func closed(_ connection: UpstreamConnection) {
-        open -= 1
+        connections[ObjectIdentifier(connection)] = nil
+        if !connection.isStream { open -= 1 }
         idle.removeAll { $0 === connection }
         dialForWaiters()
     }
@@ -92,7 +114,7 @@ final class UpstreamPool {
             dialsInProgress -= 1
             switch result {
             case .success(let descriptor): adopt(descriptor)
-            case .failure(let error): failed(error.text)
+            case .failure(let error): failed(error)
             }
         }
     }
@@ -102,17 +124,18 @@ final class UpstreamPool {
         context.counters.add(.upstreamConnections)
         setReachable(true)
         let connection = UpstreamConnection(pool: self, loop: loop, generation: generation)
+        connections[ObjectIdentifier(connection)] = connection
         connection.begin(descriptor: descriptor) { [self] in giveBack(connection) }
     }
 
-    private func failed(_ reason: String) {
+    private func failed(_ error: DialClient.DialError) {
         context.counters.add(.upstreamErrors)
         if context.counters.value(.upstreamState) != UpstreamState.unreachable.rawValue {
-            context.log.warning("cannot reach the upstream \(generation.authority): \(reason)")
+            context.log.warning("cannot reach the upstream \(generation.authority): \(error.text) (\(error.detail))")
         }
         setReachable(false)
         // Every waiter asked for a dial of its own, so each failure is one waiter's.
-        if !waiters.isEmpty { waiters.removeFirst().ready(.failure(.unreachable(reason))) }
+        if !waiters.isEmpty { waiters.removeFirst().ready(.failure(.unreachable(error.text))) }
         dialForWaiters()
         scheduleRetry()
     }

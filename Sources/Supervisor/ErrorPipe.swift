@@ -1,25 +1,30 @@
 import CKernel
 import Glibc
+import Telemetry
 
-/// Where workers write log lines. Their file size limit is 0, so if stderr is a file they get a pipe that the supervisor copies.
+/// What workers write to stderr (their log lines, a runtime's last words) goes through a pipe, and the supervisor copies it.
+///
+/// So a worker never holds the terminal, a file size limit of 0 does not cost its lines when stderr is a file, and nobody waits for a
+/// reader that has stopped: neither the supervisor, which drops what cannot be written at once and says how much, nor, as it always reads, a worker.
 extension Supervisor {
-    /// The descriptor workers get as stderr, and what to watch and copy if it is a pipe.
-    static func makeErrorDescriptor() throws(StartError) -> (forWorkers: Int32, toCopy: Int32?) {
-        var status = stat()
-        guard unsafe fstat(2, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return (2, nil) }
+    /// The pipe: the end to copy from, and the end that workers get.
+    static func makeErrorPipe() throws(StartError) -> (reading: Int32, writing: Int32) {
         var ends: [Int32] = [-1, -1]
         let result = unsafe ck_pipe(&ends)
         guard result == 0 else { throw StartError("cannot make a pipe", code: -result) }
-        // Only the reading end: writers wait when the pipe is full rather than lose lines.
         _ = ck_set_nonblocking(ends[0])
-        return (ends[1], ends[0])
+        return (ends[0], ends[1])
     }
 
-    /// Copies what workers wrote; lines are shorter than PIPE_BUF, so they arrive whole.
+    /// Copies what workers wrote. Their lines are shorter than PIPE_BUF and arrive whole.
     func copyErrors(_ descriptor: Int32) {
-        var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+        var chunk = [UInt8](repeating: 0, count: 4096)
         let count = unsafe read(descriptor, &chunk, chunk.count)
         guard count > 0 else { return }
-        _ = unsafe write(2, chunk, count)
+        // Nothing in them may move a terminal's cursor.
+        for index in 0..<count where chunk[index] != 0x0a && (chunk[index] < 0x20 || chunk[index] == 0x7f) {
+            chunk[index] = 0x20
+        }
+        StandardError.write(Array(chunk[..<count]))
     }
 }

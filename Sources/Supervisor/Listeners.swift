@@ -61,7 +61,14 @@ enum Listeners {
             }
             _ = ck_set_nonblocking(descriptor)
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-            result.append(Listener(use: use, address: try boundAddress(descriptor), descriptor: descriptor))
+            let address = try boundAddress(descriptor)
+            let isLocal = ["127.", "[::1]:", "unix:"].contains { address.hasPrefix($0) }
+            guard isLocal else {
+                throw StartError(
+                    "LISTEN_FDS passes a socket on \(address) ('\(name)'), which other hosts can reach, and this version cannot"
+                        + " authenticate clients; listen on 127.0.0.1 or [::1]")
+            }
+            result.append(Listener(use: use, address: address, descriptor: descriptor))
         }
         return result
     }

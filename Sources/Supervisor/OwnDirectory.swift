@@ -11,11 +11,14 @@ struct OwnDirectory {
     /// - Throws: `StartError` naming the path.
     static func prepare(_ path: String, purpose: String, owner: (uid: uid_t, gid: gid_t)?) throws(StartError) {
         guard path.hasPrefix("/") else { throw StartError("the \(purpose) '\(path)' must be an absolute path") }
+        // Only the directory itself becomes the daemon's: a parent made on the way (~/.local) stays with who started it.
+        let last = path.split(separator: "/").joined(separator: "/")
         var partial = ""
         for component in path.split(separator: "/") {
             partial += "/" + component
-            if unsafe mkdir(partial, 0o700) == 0 {
-                if let owner, unsafe lchown(partial, owner.uid, owner.gid) != 0 {
+            let isLast = partial == "/" + last
+            if unsafe mkdir(partial, isLast || owner == nil ? 0o700 : 0o755) == 0 {
+                if let owner, partial == "/" + last, unsafe lchown(partial, owner.uid, owner.gid) != 0 {
                     throw StartError("cannot give the \(purpose) \(partial) to the daemon's user", code: errno)
                 }
             } else if errno != EEXIST {

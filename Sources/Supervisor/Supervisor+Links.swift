@@ -55,6 +55,19 @@ extension Supervisor {
         }
     }
 
+    /// A link ended at one end. Nearly always the other end's process did too, and its successor gets a new one; if after a
+    /// while both still run, the socket alone was lost, and the link is made again.
+    func linkLost(_ number: UInt64, reporter: WorkerProcess) {
+        loop.after(1_000_000_000) { [unowned self] in
+            guard let (place, link) = links.first(where: { UInt64($0.value.number) == number }),
+                link.opener == reporter.id || link.acceptor == reporter.id
+            else { return }
+            log.warning("the link of \(reporter.label) was lost without a process ending; making it again")
+            links[place] = nil
+            makeLinks(for: reporter)
+        }
+    }
+
     /// Forgets the links of a worker that is gone; the other ends see end of file.
     func forgetLinks(of worker: WorkerProcess) {
         for (place, link) in links where link.opener == worker.id || link.acceptor == worker.id { links[place] = nil }

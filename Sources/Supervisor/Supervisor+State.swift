@@ -33,10 +33,13 @@ extension Supervisor {
 
     /// Says once that everything is ready; tries again where the service manager is too busy to listen.
     private func announceReadiness() {
-        guard isReady, !stopping, !announcedReady else { return }
+        guard isReady, !stopping, !announcedReady, readinessRetry == nil else { return }
         let code = notifier.send("READY=1\nSTATUS=\(statusLine)\nMAINPID=\(getpid())")
         if code == EAGAIN {
-            loop.after(50_000_000) { [unowned self] in announceReadiness() }
+            readinessRetry = loop.after(50_000_000) { [unowned self] in
+                readinessRetry = nil
+                announceReadiness()
+            }
             return
         }
         announcedReady = true

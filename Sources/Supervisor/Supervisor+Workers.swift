@@ -81,6 +81,8 @@ extension Supervisor {
             throw StartError("cannot make a descriptor socket", code: -result)
         }
         defer { close(packets[1]) }
+        // Descriptors go to the worker only. The kernel counts those in flight per user, so one worker that may send could use up all.
+        shutdown(packets[1], Int32(SHUT_WR))
         let connection = FrameConnection(loop: loop, descriptor: control[0])
         let companion = DescriptorSocket(descriptor: packets[0])
 
@@ -178,15 +180,18 @@ extension Supervisor {
             worker.confinement = copy(payload)
             handle(.ready, worker)
         case (.pong, .running), (.pong, .draining):
-            guard try NumberMessage(decoding: payload).number == worker.pingsSent else { return }
-            worker.lastPong = PollLoop.now()
+            let number = try NumberMessage(decoding: payload).number
+            guard number > worker.lastPong, number <= worker.pingsSent else { throw .notPermitted }
+            worker.lastPong = number
+            worker.silentSince = number == worker.pingsSent ? nil : PollLoop.now()
         case (.served, .running), (.served, .draining):
             let number = try NumberMessage(decoding: payload).number
             guard let use = Listener.Use.allCases.first(where: { listenerNumber($0) == number }),
                 server(of: use) == worker.id.role
             else { throw .notPermitted }
-            served.insert(use)
-            publishState()
+            if served.insert(use).inserted { publishState() }
+        case (.lost, .running), (.lost, .draining):
+            linkLost(try NumberMessage(decoding: payload).number, reporter: worker)
         case (.condemn, .running), (.condemn, .draining):
             let message = try CondemnMessage(decoding: payload)
             try condemnPeer(message, reporter: worker)
@@ -232,7 +237,8 @@ extension Supervisor {
     private func announceReady(_ worker: WorkerProcess) {
         worker.history.noteReady(at: PollLoop.now())
         worker.wasReady = true
-        worker.lastPong = PollLoop.now()
+        worker.lastPong = worker.pingsSent
+        worker.silentSince = nil
         log.info("\(worker.label)[\(worker.pid)] ready")
         makeLinks(for: worker)
         if worker.id.role == .ingress {
@@ -288,13 +294,18 @@ extension Supervisor {
     func tick() {
         let limits = configuration.supervision
         let now = PollLoop.now()
+        // Whoever stopped this process (a debugger, a snapshot of the machine) has not made the workers hang.
+        let wasStopped = now - lastTick > 2 * limits.pingInterval
+        lastTick = now
         for worker in workers.values where worker.state == .running || worker.state == .draining {
-            if now - worker.lastPong > limits.pingTimeout {
+            if wasStopped, worker.silentSince != nil { worker.silentSince = now }
+            if let since = worker.silentSince, now - since > limits.pingTimeout {
                 log.error("\(worker.label) does not answer pings; killed")
                 worker.killReason = "hung"
                 handle(.hung, worker)
             } else {
                 worker.pingsSent += 1
+                if worker.silentSince == nil { worker.silentSince = now }
                 worker.control?.send(.ping, NumberMessage(number: worker.pingsSent).encode())
             }
         }

@@ -21,7 +21,7 @@ public final class Supervisor {
     let image: ProcessImage
     let nullDescriptor: Int32
     let errorDescriptor: Int32
-    let errorsToCopy: Int32?
+    let errorsToCopy: Int32
     let startedAt = PollLoop.now()
     let generation: UInt64 = 1
 
@@ -37,6 +37,8 @@ public final class Supervisor {
     var lastStatus = ""
     var exitStatus: Int32 = 0
     var ticker: PollLoop.Timer?
+    var lastTick = PollLoop.now()
+    var readinessRetry: PollLoop.Timer?
     let processTable: (segment: SnapshotSegment, readOnly: Int32)
     /// Held for their locks.
     let directories: [OwnDirectory]
@@ -68,7 +70,7 @@ public final class Supervisor {
 
         nullDescriptor = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
         guard nullDescriptor >= 0 else { throw StartError("cannot open /dev/null", code: errno) }
-        (errorDescriptor, errorsToCopy) = try Supervisor.makeErrorDescriptor()
+        (errorsToCopy, errorDescriptor) = try Supervisor.makeErrorPipe()
 
         var listeners = try Listeners.takePassed()
         let account = try Supervisor.account(configuration)
@@ -112,7 +114,7 @@ public final class Supervisor {
             return 2
         }
         _ = loop.add(signals) { [unowned self] _, _ in handleSignals(signals) }
-        if let errorsToCopy { _ = loop.add(errorsToCopy) { [unowned self] _, _ in copyErrors(errorsToCopy) } }
+        _ = loop.add(errorsToCopy) { [unowned self] _, _ in copyErrors(errorsToCopy) }
         log.info(
             "starting \(workers.count) workers; clients connect to \(address(.mcp)), health and metrics at \(address(.metrics))"
         )
@@ -120,6 +122,7 @@ public final class Supervisor {
         tick()
         startWatchdog()
         loop.run()
+        copyErrors(errorsToCopy)
         if announcedReady || stopping { unlinkControlSocket() }
         return exitStatus
     }

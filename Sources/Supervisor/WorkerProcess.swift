@@ -27,7 +27,10 @@ final class WorkerProcess {
     var killReason: String?
     var confinement: [UInt8] = []
     var pingsSent: UInt64 = 0
+    /// The newest ping that was answered.
     var lastPong: UInt64 = 0
+    /// When the oldest ping without an answer was sent; nil if all are answered. Monotonic nanoseconds.
+    var silentSince: UInt64?
     /// When it accused a peer, over all its processes; monotonic nanoseconds.
     var accusations: [UInt64] = []
     /// Whether it was ever ready: before that, a crash loop ends the daemon's start.

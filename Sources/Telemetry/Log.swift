@@ -14,9 +14,12 @@ public struct Log: Sendable {
     }
 
     private let origin: String
+    /// The supervisor must not wait for a reader; the workers write to its pipe, which it always reads, and may not call poll(2).
+    private let neverWaits: Bool
 
     /// A log of this process in its role; `name` distinguishes several workers of one role.
     public init(role: Role, name: String? = nil) {
+        neverWaits = role == .supervisor
         origin = name.map { "\(role.name)/\($0)" } ?? role.name
     }
 
@@ -36,7 +39,7 @@ public struct Log: Sendable {
             while bytes[end] & 0xc0 == 0x80 { end -= 1 }  // not through a character
             bytes = bytes.prefix(end) + Array("...\n".utf8)
         }
-        _ = unsafe Glibc.write(2, bytes, bytes.count)
+        if neverWaits { StandardError.write(bytes) } else { _ = unsafe Glibc.write(2, bytes, bytes.count) }
     }
 
     /// Neither a control character (C0, DEL, C1) nor one of Unicode's line breaks.

@@ -33,9 +33,12 @@ public final class PeerLink: ChannelInboundHandler {
 
     /// Payloads from this size on are written by reference instead of being copied behind other frames.
     private static let referenceSize = 16 * 1024
-    /// Bytes that may wait for a peer that does not read. An honest peer is owed its credit of each stream, so the limit lies above what
-    /// all streams together can need for heads, credit and ends; only a peer that floods and never reads comes here.
-    private static let maximumBacklog = 64 << 20
+    /// Bodies are held back while more than this waits for the peer, until less than `lowWater` does.
+    private static let highWater = 4 << 20
+    private static let lowWater = 1 << 20
+    /// Bytes that may wait for a peer that does not read. Bodies stop far below; heads, credit and ends of all the streams an honest peer
+    /// can have do not come here, only a peer that opens and resets without reading.
+    private static let maximumBacklog = 256 << 20
     /// One read takes as much as the peer may have written in a turn.
     private static let readSize = 256 * 1024
 
@@ -49,7 +52,10 @@ public final class PeerLink: ChannelInboundHandler {
     private var input = ByteBuffer()
     private var output: ByteBuffer
     private var flushScheduled = false
+    private var isCondemned = false
     private var isClosed = false
+    /// Streams that have more to say than the socket takes at the moment.
+    private var held: [StreamID] = []
 
     /// Serves the descriptor, which the link owns from now on, on this loop.
     public static func connect(
@@ -61,6 +67,7 @@ public final class PeerLink: ChannelInboundHandler {
         ClientBootstrap(group: loop)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readSize))
             .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.writeBufferWaterMark, value: .init(low: lowWater, high: highWater))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
             }
@@ -104,6 +111,11 @@ public final class PeerLink: ChannelInboundHandler {
     /// Sends as much of `bytes` as there is credit for and leaves the rest; `writable` tells when to go on.
     public func sendData(_ stream: StreamID, _ bytes: inout ByteBuffer) {
         while isOpen, bytes.readableBytes > 0 {
+            // What the socket does not take stays with its owner: credit of many streams together is more than one process should queue.
+            guard context?.channel.isWritable ?? (output.readableBytes < PeerLink.highWater) else {
+                held.append(stream)
+                return
+            }
             let count = min(bytes.readableBytes, streams.sendable(stream), FrameHead.maximumData)
             guard count > 0, streams.sendData(stream, count: count), var piece = bytes.readSlice(length: count) else {
                 return
@@ -154,6 +166,7 @@ public final class PeerLink: ChannelInboundHandler {
     /// Closes the link and reports its peer.
     public func condemn(_ violation: LinkViolation) {
         guard isOpen else { return }
+        isCondemned = true
         supervision.condemn(link: attachment.link, violation)
         finish()
     }
@@ -238,6 +251,14 @@ public final class PeerLink: ChannelInboundHandler {
         return reason
     }
 
+    /// SwiftNIO's event: the socket takes more again, or no more for now.
+    public func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard context.channel.isWritable else { return }
+        let streams = held
+        held.removeAll()
+        for stream in streams { delegate?.writable(stream, on: self) }
+    }
+
     /// SwiftNIO's event: the peer closed its end.
     public func channelInactive(context: ChannelHandlerContext) { finish() }
 
@@ -250,6 +271,7 @@ public final class PeerLink: ChannelInboundHandler {
         let context = self.context
         self.context = nil
         context?.close(promise: nil)
+        if !isCondemned { supervision.lost(link: attachment.link) }
         delegate?.closed(self)
     }
 }

@@ -26,6 +26,11 @@ public final class Supervision {
         sendFrame(.condemn, CondemnMessage(link: link, violation: violation).encode())
     }
 
+    /// Reports that a link ended and nobody was condemned for it.
+    func lost(link: UInt32) {
+        sendFrame(.lost, NumberMessage(number: UInt64(link)).encode())
+    }
+
     /// Reports that a listener is being accepted on.
     public func served(listener: UInt32) {
         sendFrame(.served, NumberMessage(number: UInt64(listener)).encode())
@@ -35,7 +40,7 @@ public final class Supervision {
     public func finish() -> Never { exit(0) }
 
     /// Ends a process that cannot do its work.
-    func fail() -> Never { exit(70) }
+    public func fail() -> Never { exit(70) }
 
     /// Ends a process whose control link cannot be read.
     static func exitUnserved() -> Never { exit(70) }

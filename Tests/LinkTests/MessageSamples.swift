@@ -95,10 +95,17 @@ struct Sample {
     }
 
     static func reply(_ random: inout SeededRandom) -> ReplyHead {
-        ReplyHead(
-            status: UInt16.random(in: ReplyHead.statuses, using: &random),
-            kind: pick([.empty, .json, .events], &random),
-            bodyLength: random.oneIn(3) ? ReplyHead.unknownLength : min(LinkLimits.bodyLength, random.number()),
+        let kind: ReplyKind = pick([.empty, .json, .events], &random)
+        let length: UInt64 =
+            switch kind {
+            case .empty: 0
+            case .json: min(LinkLimits.bodyLength, random.number())
+            case .events: ReplyHead.unknownLength
+            }
+        var status = UInt16.random(in: ReplyHead.statuses, using: &random)
+        if kind != .empty, [204, 205, 304].contains(status) { status = 200 }
+        return ReplyHead(
+            status: status, kind: kind, bodyLength: length,
             session: random.value(), challenge: random.value(), retryAfter: random.number(), flowFacts: random.number(),
             fields: random.list(field))
     }

@@ -89,9 +89,9 @@ import Testing
         #expect(Log.timestamp(of: timespec(tv_sec: 0, tv_nsec: nanoseconds)) == "1970-01-01T00:00:00.\(text)Z")
     }
 
-    /// Against the C library, over every day of eight centuries.
+    /// Against the C library, over every day of three centuries.
     @Test func everyDayIsThatOfTheCLibrary() {
-        for day in -100_000..<200_000 {
+        for day in -40_000..<80_000 {
             let seconds = day * 86_400 + (day &* 7919) % 43_200 + 43_200
             var time = time_t(seconds)
             var parts = unsafe tm()
