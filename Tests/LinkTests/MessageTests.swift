@@ -250,6 +250,29 @@ import Testing
         }
     }
 
+    /// Else a route could make a client take the rest of one body for the answer to its next request.
+    @Test func anAnswerWhoseBodyTheClientWouldEndElsewhereIsNeitherSentNorTaken() throws {
+        let wrong: [ReplyHead] = [
+            ReplyHead(status: 200, kind: .empty, bodyLength: 1),
+            ReplyHead(status: 200, kind: .empty, bodyLength: ReplyHead.unknownLength),
+            ReplyHead(status: 200, kind: .json, bodyLength: ReplyHead.unknownLength),
+            ReplyHead(status: 204, kind: .json, bodyLength: 5),
+            ReplyHead(status: 304, kind: .json, bodyLength: 0),
+            ReplyHead(status: 205, kind: .events, bodyLength: ReplyHead.unknownLength),
+        ]
+        for head in wrong {
+            #expect(Sample.encoded(head).isEmpty)
+            // What a sender without scruples would write: a good head with the three fields overwritten (status, kind, length).
+            var bytes = Sample.encoded(Self.answer)
+            var fields = FieldWriter()
+            fields.u16(head.status)
+            fields.u8(head.kind.rawValue)
+            fields.u64(head.bodyLength)
+            bytes.replaceSubrange(0..<fields.bytes.count, with: fields.bytes)
+            #expect(violation { () throws(LinkViolation) in _ = try ReplyHead(decoding: bytes.span) } == .badPayload)
+        }
+    }
+
     @Test func longDetailsOfAFailedDialAreCutAtAScalar() throws {
         for text in ["x", "é", "漢", "🔥"] {
             let detail = String(repeating: text, count: 2000)
