@@ -31,7 +31,8 @@ struct FilterProgram {
         do {
             defer { close(ends[1]) }
             try exportFilter(
-                sandbox.systemCalls.flatMap(\.rules), unlisted: sandbox.unlisted, architecture: architecture, to: ends[1])
+                sandbox.systemCalls.flatMap(\.rules), unlisted: sandbox.unlisted, architecture: architecture,
+                to: ends[1])
         }
         var bytes = [UInt8](repeating: 0, count: 65536)
         let length = unsafe read(ends[0], &bytes, bytes.count)
