@@ -323,8 +323,9 @@ final class ClientConnection: ChannelInboundHandler {
     /// A server-sent event of the gateway's own.
     func writeEvent(_ json: [UInt8]) {
         var event = ByteBuffer()
-        // The empty line ends whatever event the upstream was in the middle of.
-        event.writeStaticString("\n\nevent: message\ndata: ")
+        // The empty line ends whatever event the upstream was in the middle of; the NUL makes a cut `id` or `retry` line one
+        // that clients ignore (HTML, server-sent events, interpreting an event stream).
+        event.writeStaticString("\0\n\nevent: message\ndata: ")
         event.writeBytes(json)
         event.writeStaticString("\n\n")
         writeChunk(event)

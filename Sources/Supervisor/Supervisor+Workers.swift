@@ -295,10 +295,12 @@ extension Supervisor {
         let limits = configuration.supervision
         let now = PollLoop.now()
         // Whoever stopped this process (a debugger, a snapshot of the machine) has not made the workers hang.
-        let wasStopped = now - lastTick > 2 * limits.pingInterval
+        // The time this process stood still is not theirs.
+        let elapsed = now - lastTick
+        let stoodStill = elapsed > 2 * limits.pingInterval ? elapsed - limits.pingInterval : 0
         lastTick = now
         for worker in workers.values where worker.state == .running || worker.state == .draining {
-            if wasStopped, worker.silentSince != nil { worker.silentSince = now }
+            worker.silentSince = worker.silentSince.map { min(now, $0 + stoodStill) }
             if let since = worker.silentSince, now - since > limits.pingTimeout {
                 log.error("\(worker.label) does not answer pings; killed")
                 worker.killReason = "hung"

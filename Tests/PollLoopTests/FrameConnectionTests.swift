@@ -192,12 +192,13 @@ private final class Watched {
     }
 
     /// A hostile peer may close only the half it reads from: the socket is then writable for ever, and every send fails.
-    @Test func aPeerThatClosedItsReadingHalfCostsNeitherMemoryNorTurns() {
+    @Test func aPeerThatClosedItsReadingHalfCostsNeitherMemoryNorTurns() throws {
         let watched = Watched()
         shutdown(watched.peer, Int32(SHUT_RD))
         for _ in 0..<100 { watched.connection.send(.data, stream: Self.stream, [UInt8](repeating: 0, count: 100_000)) }
         #expect(watched.waiting == 0)
         #expect(watched.loop.writingWatches == 0)
+        try #require(watched.connection.isOpen)
         put(watched.peer, Self.bytes)
         watched.loop.turn()
         #expect(watched.frames == Self.sample)

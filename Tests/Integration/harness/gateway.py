@@ -73,11 +73,11 @@ class Gateway:
 
     # Life and death
 
-    def launch(self):
-        """Starts the supervisor and does not wait for it."""
+    def launch(self, stderr=None):
+        """Starts the supervisor and does not wait for it. Without a `stderr` its log is kept."""
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.command, env=self.environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.command, env=self.environment, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=stderr or log,
                 start_new_session=True, pass_fds=self.inherited, **self.user)
         return self
 
@@ -186,6 +186,10 @@ class Gateway:
     def workers(self, status=None):
         """The workers by role; in these tests each role has one."""
         return {worker["role"]: worker for worker in (status or self.status())["workers"]}
+
+    def restarts(self):
+        """How often each role was restarted, without those that never were."""
+        return {role: worker["restarts"] for role, worker in self.workers().items() if worker["restarts"]}
 
     def pid(self, role):
         return self.workers()[role]["pid"]
