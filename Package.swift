@@ -92,7 +92,7 @@ let package = Package(
         unitTests("SegmentTests", ["Segment", "CKernel"]),
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
         unitTests("ConfigurationTests", ["Configuration", "Link"]),
-        unitTests("SupervisorTests", ["Supervisor", "Configuration", "Link", "Roles"]),
+        unitTests("SupervisorTests", ["Supervisor", "Configuration", "Link", "Roles", "CKernel"]),
         unitTests("MCPTests", ["MCP", "StrictJSON"]),
         unitTests("IngressTests", ["Ingress", "HTTP1", "Link"]),
         unitTests("TelemetryTests", ["Telemetry", "Segment", "Link", "Roles"]),

@@ -74,9 +74,8 @@ ATTEMPT(change_users) { return tried(syscall(SYS_setresuid, -1, -1, -1)); }
 ATTEMPT(change_group) { return tried(syscall(SYS_setgid, getgid())); }
 ATTEMPT(change_groups) { return tried(syscall(SYS_setgroups, 0, NULL)); }
 ATTEMPT(change_file_user) {
-    // setfsuid never fails: reaching it is the escape.
-    syscall(SYS_setfsuid, -1);
-    return 0;
+    // setfsuid itself never fails, it answers the present user: only a filter makes it -1.
+    return tried(syscall(SYS_setfsuid, -1));
 }
 ATTEMPT(gain_capabilities) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
