@@ -9,7 +9,7 @@ final class ClientConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
+    enum Phase {
         /// Between requests, or in the middle of a head.
         case head
         /// The head is admitted, the body is coming.
@@ -28,25 +28,25 @@ final class ClientConnection: ChannelInboundHandler {
     /// How long a connection may be kept open between requests.
     private static let idleLimit = TimeAmount.seconds(75)
 
-    private let ingress: Ingress
+    let ingress: Ingress
     private let names: OwnNames
-    private var context: ChannelHandlerContext?
-    private var phase = Phase.head
+    var context: ChannelHandlerContext?
+    var phase = Phase.head
     private var input = ByteBuffer()
-    private var output = ByteBuffer()
+    var output = ByteBuffer()
     private var body = ByteBuffer()
     private var parser = RequestParser()
     private var decoder: ChunkedDecoder?
     private var exchange: Exchange?
-    private var flushScheduled = false
+    var flushScheduled = false
     /// Bytes of the present message that are charged to the worker's budget.
     private var reserved = 0
     private var reading = true
     private var inLoop = false
     /// The first bytes of a head have come; its time runs from there.
     private var inHead = false
-    /// Bytes that waited for the client when its closing was last looked at.
-    private var closingBytes = Int.max
+    /// Bytes that waited for the client when that was last looked at.
+    private var waitingBytes = Int.max
     /// When the present wait is over; nil while there is none.
     private var deadline: NIODeadline?
 
@@ -266,6 +266,7 @@ final class ClientConnection: ChannelInboundHandler {
         guard keepAlive, !ingress.isDraining else { return closeAfterFlush() }
         phase = .head
         deadline = .now() + ClientConnection.idleLimit
+        waitingBytes = .max
         if !reading { setReading(true) }
     }
 
@@ -280,68 +281,23 @@ final class ClientConnection: ChannelInboundHandler {
         guard let deadline, now > deadline else { return }
         self.deadline = nil
         switch phase {
-        case .closing:
-            // A slow reader gets what was promised as long as it takes some of it.
-            let waiting = bufferedBytes
-            guard waiting > 0, waiting < closingBytes else {
-                context?.close(promise: nil)
-                return
-            }
-            closingBytes = waiting
-            self.deadline = now + ClientConnection.closingLimit
-        case .head where bufferedBytes > 0: self.deadline = now + ClientConnection.idleLimit
+        case .closing where takesBytes(): self.deadline = now + ClientConnection.closingLimit
+        case .head where takesBytes(): self.deadline = now + ClientConnection.idleLimit
+        case .closing: context?.close(promise: nil)
         case .head where input.readableBytes == 0: context?.close(promise: nil)
         case .head, .body, .exchange: refuse(Refusal(408, "the request did not arrive in time"))
         }
     }
 
-    // MARK: Writing
-
-    func writeHead(_ head: ReplyHead) {
-        ingressCounters.add(.answered)
-        output.writeReplyHead(head, closes: closesAfterReply)
-        scheduleFlush()
+    /// Whether the client has taken some of what waits for it since this was last asked. A slow reader gets what was promised; one
+    /// that takes nothing at all is gone.
+    private func takesBytes() -> Bool {
+        let waiting = bufferedBytes
+        defer { waitingBytes = waiting }
+        return waiting > 0 && waiting < waitingBytes
     }
 
-    func writeBody(_ bytes: ByteBuffer) {
-        ingressCounters.add(.replyBytes, UInt64(bytes.readableBytes))
-        append(bytes)
-    }
-
-    func writeChunk(_ bytes: ByteBuffer) {
-        ingressCounters.add(.replyBytes, UInt64(bytes.readableBytes))
-        output.writeChunkHead(bytes.readableBytes)
-        append(bytes)
-        output.writeStaticString("\r\n")
-    }
-
-    func writeLastChunk() {
-        output.writeStaticString(HTTP1Encoding.lastChunk)
-        scheduleFlush()
-    }
-
-    /// A server-sent event of the gateway's own.
-    func writeEvent(_ json: [UInt8]) {
-        var event = ByteBuffer()
-        // The empty line ends whatever event the upstream was in the middle of; the NUL makes a cut `id` or `retry` line one
-        // that clients ignore (HTML, server-sent events, interpreting an event stream).
-        event.writeStaticString("\0\n\nevent: message\ndata: ")
-        event.writeBytes(json)
-        event.writeStaticString("\n\n")
-        writeChunk(event)
-    }
-
-    func writeError(_ error: GatewayError, id: [UInt8]?, requestID: UInt64, isModern: Bool, method: ExchangeMethod) {
-        let body = error.body(id: id, requestID: requestID)
-        // Without a message there is nothing for a transport to hang on to: GET and DELETE get the status itself.
-        let status = method == .post ? error.status(isModern: isModern) : error.modernStatus
-        let head = ReplyHead(
-            status: status, kind: .json, bodyLength: UInt64(body.count),
-            retryAfter: status == 200 ? 0 : error.retryAfter)
-        output.writeReplyHead(head, closes: closesAfterReply)
-        output.writeBytes(body)
-        scheduleFlush()
-    }
+    // MARK: Ending
 
     /// The reply broke off in the middle of a counted body: only closing tells the client.
     func abandonReply() {
@@ -357,47 +313,12 @@ final class ClientConnection: ChannelInboundHandler {
         closeAfterFlush()
     }
 
-    private var closesAfterReply: Bool {
-        if case .exchange(let keepAlive) = phase { return !keepAlive || ingress.isDraining }
-        return true
-    }
-
-    private func append(_ bytes: ByteBuffer) {
-        if bytes.readableBytes >= 16 * 1024, let context {
-            writeOutput(context)
-            context.write(wrapOutboundOut(bytes), promise: nil)
-        } else {
-            var copy = bytes
-            output.writeBuffer(&copy)
-        }
-        scheduleFlush()
-    }
-
-    private func writeOutput(_ context: ChannelHandlerContext) {
-        guard output.readableBytes > 0 else { return }
-        context.write(wrapOutboundOut(output), promise: nil)
-        output = ByteBuffer()
-    }
-
-    private func scheduleFlush() {
-        guard !flushScheduled else { return }
-        flushScheduled = true
-        ingress.scheduleFlush(self)
-    }
-
-    func flush() {
-        flushScheduled = false
-        guard let context else { return }
-        writeOutput(context)
-        context.flush()
-    }
-
     /// Sends what is written, then the end of the stream, and reads on for a moment: closing a socket with unread bytes
     /// would reset it, and the client might lose the answer.
     private func closeAfterFlush() {
         phase = .closing
         deadline = .now() + ClientConnection.closingLimit
-        closingBytes = .max
+        waitingBytes = .max
         guard let context else { return }
         if !reading { setReading(true) }
         writeOutput(context)
