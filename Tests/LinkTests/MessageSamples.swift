@@ -52,7 +52,7 @@ struct Sample {
                 CondemnMessage(link: random.number(), violation: pick(LinkViolation.allCases, &random)), [.condemn],
                 encode: { $0.encode() }, decode: CondemnMessage.init(decoding:)),
             Sample(
-                NumberMessage(number: random.number()), [.ping, .pong, .served], encode: { $0.encode() },
+                NumberMessage(number: random.number()), [.ping, .pong, .served, .lost], encode: { $0.encode() },
                 decode: NumberMessage.init(decoding:)),
             Sample(
                 DialOpen(destination: random.number()), [.open], encode: { $0.encode() },

@@ -59,7 +59,9 @@ func inspect(_ confining: Confining, _ tally: inout Tally) -> ConfinementReport?
     if geteuid() != 0 {
         unsafe tally.check(
             stat("/proc/\(child)/environ", &environment) == 0 && environment.st_uid == 0, "\(role.name): dumpable")
-        print("SKIPPED 1 (\(role.name)): only root can look into the namespaces of a process that is not dumpable")
+        // contrib/check runs this program as root too, which sees them; alone it says what it leaves out.
+        let word = unsafe getenv("ESCAPE_ALSO_AS_ROOT") == nil ? "SKIPPED 1" : "left to the run as root"
+        print("\(word) (\(role.name)): only root can look into the namespaces of a process that is not dumpable")
         return report
     }
     // Only root, with its capabilities, may look into the namespaces of a process that is not dumpable.
