@@ -58,7 +58,14 @@ extension Supervisor {
     /// A link ended at one end. Nearly always the other end's process did too, and its successor gets a new one; if after a
     /// while both still run, the socket alone was lost, and the link is made again.
     func linkLost(_ number: UInt64, reporter: WorkerProcess) {
+        // One wait a link, and only for a link the reporter has: a flood of these frames must cost nothing.
+        guard
+            links.values.contains(where: {
+                UInt64($0.number) == number && ($0.opener == reporter.id || $0.acceptor == reporter.id)
+            }), lostLinks.insert(number).inserted
+        else { return }
         loop.after(1_000_000_000) { [unowned self] in
+            lostLinks.remove(number)
             guard let (place, link) = links.first(where: { UInt64($0.value.number) == number }),
                 link.opener == reporter.id || link.acceptor == reporter.id
             else { return }

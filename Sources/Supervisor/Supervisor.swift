@@ -29,6 +29,8 @@ public final class Supervisor {
     var links: [Int: LiveLink] = [:]
     var listeners: [Listener]
     var served: Set<Listener.Use> = []
+    /// Links reported lost that are looked at again in a moment.
+    var lostLinks: Set<UInt64> = []
     var nextLink: UInt32 = 1
     var stage = -1
     var stopping = false
