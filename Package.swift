@@ -5,6 +5,8 @@ import PackageDescription
 let swift: [SwiftSetting] = [.strictMemorySafety(), .enableExperimentalFeature("Lifetimes")]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 /// A library target of `Sources/`.
@@ -34,14 +36,18 @@ let package = Package(
         .target(name: "CKernel"),
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .target(name: "CSystemd"),
+        .target(name: "CCrypto"),
         // Parsers and values: nothing but the standard library.
         library("Roles"),
         library("Link"),
         library("HTTP1"),
         library("StrictJSON"),
+        library("SSE"),
         library("MCP", ["StrictJSON"]),
         // Facilities.
         library("Segment", ["CKernel"]),
+        library("Crypto", ["CCrypto"]),
+        library("Sessions", ["Crypto", "Segment", "Link", "CKernel"]),
         library("Sandbox", ["Roles", "CSandbox"]),
         .target(name: "CSandbox", dependencies: ["CSeccomp"]),
         library("Telemetry", ["Roles", "Segment", "Link"]),
@@ -60,10 +66,10 @@ let package = Package(
             "Supervisor",
             [
                 "Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "Systemd", "PollLoop", "Processes",
-                "CKernel",
+                "Sessions", "Crypto", "CKernel",
             ]),
-        library("Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", nioCore, nioPosix]),
-        library("Route", ["Worker", "HTTP1", "MCP", "StrictJSON", nioCore, nioPosix]),
+        library("Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", nioCore, nioPosix]),
+        library("Route", ["Worker", "HTTP1", "MCP", "StrictJSON", "SSE", "Sessions", nioCore, nioPosix]),
         library("Dialer", ["Worker"]),
         library("Launcher", ["Worker"]),
         library("Recorder", ["Worker"]),
@@ -73,7 +79,7 @@ let package = Package(
             "Commands",
             [
                 "Supervisor", "Ingress", "Route", "Dialer", "Launcher", "Recorder", "Console", "Worker", "Sandbox",
-                "StrictJSON", "HTTP1", "CKernel", "Processes",
+                "StrictJSON", "HTTP1", "Crypto", "CKernel", "Processes",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "mcpgw", dependencies: ["Commands"], swiftSettings: swift),
@@ -87,13 +93,22 @@ let package = Package(
         // Unit tests; Tests/Integration (Python) and Tests/Fuzz are run by contrib/check.
         unitTests("LinkTests", ["Link"]),
         unitTests("HTTP1Tests", ["HTTP1"]),
+        .testTarget(
+            name: "HTTP1Differential", dependencies: ["HTTP1", nioCore, nioHTTP1, nioEmbedded],
+            path: "Tests/Differential/HTTP1", swiftSettings: swift),
         unitTests("StrictJSONTests", ["StrictJSON"]),
+        unitTests("SSETests", ["SSE"]),
+        unitTests("CryptoTests", ["Crypto", "CCrypto"]),
+        unitTests("SessionsTests", ["Sessions", "Crypto", "Segment", "Link", "CKernel"]),
         unitTests("SandboxTests", ["Sandbox", "Roles"]),
         unitTests("SegmentTests", ["Segment", "CKernel"]),
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
         unitTests("ConfigurationTests", ["Configuration", "Link"]),
-        unitTests("SupervisorTests", ["Supervisor", "Configuration", "Link", "Roles", "CKernel"]),
+        unitTests(
+            "SupervisorTests",
+            ["Supervisor", "Configuration", "Link", "Roles", "CKernel", "Segment", "Sessions", "Crypto"]),
         unitTests("MCPTests", ["MCP", "StrictJSON"]),
+        unitTests("WorkerTests", ["Worker", "Link"]),
         unitTests("IngressTests", ["Ingress", "HTTP1", "Link"]),
         unitTests("TelemetryTests", ["Telemetry", "Segment", "Link", "Roles"]),
     ],

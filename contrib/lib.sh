@@ -6,7 +6,8 @@ checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venvs=${MCPGW_VENVS:-$checkout/.build/venvs}
 nobody=65534
 
-packages_build="libseccomp-dev libsystemd-dev pkg-config gcc libc6-dev binutils"
+# Nothing is linked with OpenSSL: the build needs its headers, the program loads libcrypto (libssl3) when it runs.
+packages_build="libseccomp-dev libsystemd-dev libssl-dev libssl3 pkg-config gcc libc6-dev binutils"
 packages_check="$packages_build python3 python3-venv curl strace systemd util-linux procps iproute2"
 packages_bench="gcc libc6-dev binutils python3 wrk nginx-light"
 

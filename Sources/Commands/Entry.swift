@@ -1,5 +1,6 @@
 import ArgumentParser
 import Console
+import Crypto
 import Dialer
 import Glibc
 import Ingress
@@ -7,6 +8,7 @@ import Launcher
 import Recorder
 import Roles
 import Route
+import Supervisor
 import Worker
 
 /// Where the program begins, whatever it is to be. Synchronous: a worker must reach its role before anything could start a thread.
@@ -28,10 +30,25 @@ public enum Entry {
     public static func main(roles: RoleTable = Entry.roles) -> Never {
         let arguments = CommandLine.arguments
         if let worker = WorkerArguments(arguments), let run = roles[worker.role] {
-            run(Bootstrap.prepare(worker) {})
+            run(Bootstrap.prepare(worker) { try warmUp(worker.role) })
         }
         if arguments.count == 3, arguments[1] == SandboxProbe.argument { SandboxProbe.run(arguments[2]) }
         runCommand()
+    }
+
+    /// What a role must have done before it is confined: whatever opens files.
+    private static func warmUp(_ role: Role) throws {
+        guard role == .ingress else { return }
+        do throws(CryptoError) {
+            _ = try CryptoLibrary.load()
+        } catch {
+            let why =
+                switch error {
+                case .unavailable(let text), .failed(let text): text
+                case .keyLength: "libcrypto takes other keys"
+                }
+            throw StartError("sessions cannot be sealed: \(why)")
+        }
     }
 
     /// Runs the command line. Wrong usage is exit status 2 and one line, like everything else that keeps a command from starting.

@@ -52,25 +52,7 @@ struct OptionValue {
     }
 }
 
-/// The directories of a daemon where none is named (DESIGN 11): systemd's, else those of the XDG base directory specification.
-enum DefaultDirectories {
-    /// For state that outlives the process.
-    static var state: String? {
-        if let directory = systemd("STATE_DIRECTORY") { return directory }
-        if geteuid() == 0 { return "/var/lib/mcpgw" }
-        if let base = Environment.value("XDG_STATE_HOME"), base.hasPrefix("/") { return base + "/mcpgw" }
-        return Environment.value("HOME").map { $0 + "/.local/state/mcpgw" }
-    }
-
-    /// For sockets.
-    static var runtime: String {
-        if let directory = systemd("RUNTIME_DIRECTORY") { return directory }
-        if let base = Environment.value("XDG_RUNTIME_DIR"), base.hasPrefix("/") { return base + "/mcpgw" }
-        return geteuid() == 0 ? "/run/mcpgw" : "/tmp/mcpgw-\(geteuid())"
-    }
-
-    /// The first directory systemd made for the unit (systemd.exec(5)).
-    private static func systemd(_ name: String) -> String? {
-        Environment.value(name).flatMap { $0.split(separator: ":").first.map(String.init) }
-    }
+extension DefaultDirectories {
+    /// Those of this process.
+    static let own = DefaultDirectories(user: geteuid(), variable: Environment.value)
 }

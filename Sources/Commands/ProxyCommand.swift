@@ -92,6 +92,38 @@ struct ProxyCommand: ParsableCommand {
 
     @Option(
         parsing: .unconditional,
+        help: ArgumentHelp("Time for a reply, anew at each sign of progress (default 10m).", valueName: "time"))
+    var requestTimeout: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Time for a reply whatever its progress (default 1h).", valueName: "time"))
+    var requestLimit: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Time between comments that keep an open stream alive (default 15s).", valueName: "time"))
+    var keepAlive: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Time after which a session nobody used is over (default 30m).", valueName: "time"))
+    var sessionTtl: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Time after which a session is over, used or not (default 24h).", valueName: "time"))
+    var sessionLifetime: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "'true' where other instances have the same session.key: sessions they began go on here (default false).",
+            valueName: "true|false"))
+    var sessionShared: String?
+
+    @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "'strict' refuses to start where the host cannot enforce what is promised.", valueName: "default|strict"))
     var sandbox: String?
@@ -112,14 +144,13 @@ struct ProxyCommand: ParsableCommand {
             throw ConfigurationError(
                 "--upstream", "no MCP server is named; write for example --upstream http://127.0.0.1:8080/mcp")
         }
-        guard let state = OptionValue(stateDir, "--state-dir", "MCPGW_STATE_DIR")?.text ?? DefaultDirectories.state
-        else {
-            throw ConfigurationError("--state-dir", "neither HOME nor XDG_STATE_HOME is set; name a directory")
-        }
+        let directories = DefaultDirectories.own
+        let state = directories.state(named: OptionValue(stateDir, "--state-dir", "MCPGW_STATE_DIR")?.text)
         let route = Configuration.Route(
             name: "default", upstream: try UpstreamURL(parsing: url.text, source: url.source))
-        let runtime = OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.runtime
-        var configuration = Configuration(routes: [route], stateDirectory: state, runtimeDirectory: runtime)
+        let runtime = OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? directories.runtime
+        var configuration = Configuration(
+            routes: [route], stateDirectory: state.path, stateIsRequired: state.isNamed, runtimeDirectory: runtime)
         if let value = OptionValue(listen, "--listen", "MCPGW_LISTEN") {
             configuration.listen = try ListenAddress(parsing: value.text, emptyHost: "0.0.0.0", source: value.source)
             guard configuration.listen.isLoopback else {
@@ -149,8 +180,49 @@ struct ProxyCommand: ParsableCommand {
             }
             configuration.strictSandbox = value.text == "strict"
         }
+        try setReplyLimits(&configuration.limits)
+        configuration.sessions = try sessions()
         configuration.supervision = try supervision()
         return configuration
+    }
+
+    private func setReplyLimits(_ limits: inout Configuration.Limits) throws(ConfigurationError) {
+        let minimum: UInt64 = 100_000_000
+        if let value = OptionValue(requestTimeout, "--request-timeout", "MCPGW_REQUEST_TIMEOUT") {
+            limits.requestTimeout = try value.nanoseconds(atLeast: minimum)
+        }
+        if let value = OptionValue(requestLimit, "--request-limit", "MCPGW_REQUEST_LIMIT") {
+            limits.requestLimit = try value.nanoseconds(atLeast: minimum)
+        }
+        if let value = OptionValue(keepAlive, "--keep-alive", "MCPGW_KEEP_ALIVE") {
+            limits.keepAlive = try value.nanoseconds(atLeast: minimum)
+        }
+    }
+
+    /// Whole seconds: that is what ids and tables hold.
+    private func sessions() throws(ConfigurationError) -> Configuration.Sessions {
+        var result = Configuration.Sessions()
+        let second: UInt64 = 1_000_000_000
+        let idle = OptionValue(sessionTtl, "--session-ttl", "MCPGW_SESSION_TTL")
+        if let idle { result.idle = try idle.nanoseconds(atLeast: second) }
+        let lifetime = OptionValue(sessionLifetime, "--session-lifetime", "MCPGW_SESSION_LIFETIME")
+        if let lifetime { result.lifetime = try lifetime.nanoseconds(atLeast: second) }
+        if result.idle > result.lifetime {
+            if let lifetime {
+                throw ConfigurationError(
+                    lifetime.source, "'\(lifetime.text)' is shorter than a session may be idle (--session-ttl)")
+            } else if let idle {
+                throw ConfigurationError(
+                    idle.source, "'\(idle.text)' is longer than a session may live (--session-lifetime, 24h)")
+            }
+        }
+        if let value = OptionValue(sessionShared, "--session-shared", "MCPGW_SESSION_SHARED") {
+            guard ["true", "false"].contains(value.text) else {
+                throw ConfigurationError(value.source, "'\(value.text)' is neither true nor false")
+            }
+            result.isShared = value.text == "true"
+        }
+        return result
     }
 
     private func supervision() throws(ConfigurationError) -> Configuration.Supervision {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CKernel
+import Configuration
 import Glibc
 import HTTP1
 import StrictJSON
@@ -21,7 +22,7 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         let directory =
-            OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.runtime
+            OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.own.runtime
         let body: [UInt8]
         do throws(ControlError) {
             body = try ControlClient.get("/status", socket: directory + "/control.sock")

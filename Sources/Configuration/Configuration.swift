@@ -41,12 +41,18 @@ public struct Configuration: Equatable, Sendable {
         public var requestBody: UInt64 = 4 << 20
         /// The largest reply.
         public var reply: UInt64 = 16 << 20
+        /// The largest event of a stream.
+        public var event: UInt64 = 16 << 20
         /// The time a client has to send a request's head.
         public var headTimeout: UInt64 = 10_000_000_000
         /// The time a body may stand still.
         public var bodyTimeout: UInt64 = 30_000_000_000
         /// The time an upstream may take for a reply, counted anew at each sign of progress.
         public var requestTimeout: UInt64 = 600_000_000_000
+        /// The time a request may take, whatever its progress.
+        public var requestLimit: UInt64 = 3_600_000_000_000
+        /// The time between comments that keep an open stream alive.
+        public var keepAlive: UInt64 = 15_000_000_000
         /// The time to connect to an upstream.
         public var connectTimeout: UInt64 = 5_000_000_000
         /// Upstream connections per route.
@@ -60,6 +66,19 @@ public struct Configuration: Equatable, Sendable {
         public init() {}
     }
 
+    /// The sessions of legacy clients.
+    public struct Sessions: Equatable, Sendable {
+        /// A session not used for so long is over (`session.ttl`).
+        public var idle: UInt64 = 1_800_000_000_000
+        /// A session this old is over however busy it is.
+        public var lifetime: UInt64 = 86_400_000_000_000
+        /// Whether other instances have the same key: sessions that they began are taken over.
+        public var isShared = false
+
+        /// The defaults.
+        public init() {}
+    }
+
     /// Where clients connect.
     public var listen = ListenAddress(host: "127.0.0.1", port: 9090)
     /// Where health and metrics are served.
@@ -68,8 +87,10 @@ public struct Configuration: Equatable, Sendable {
     public var routes: [Route]
     /// The account to become when started as root.
     public var user: String?
-    /// State that outlives the process.
-    public var stateDirectory: String
+    /// State that outlives the process; nil if there is no place for it.
+    public var stateDirectory: String?
+    /// Whether the state directory was named: then the daemon does not start without it.
+    public var stateIsRequired: Bool
     /// Sockets of the running process.
     public var runtimeDirectory: String
     /// The time in-flight requests have after SIGTERM.
@@ -80,11 +101,16 @@ public struct Configuration: Equatable, Sendable {
     public var supervision = Supervision()
     /// Limits.
     public var limits = Limits()
+    /// Sessions.
+    public var sessions = Sessions()
 
     /// A configuration with the embedded defaults.
-    public init(routes: [Route], stateDirectory: String, runtimeDirectory: String) {
+    public init(
+        routes: [Route], stateDirectory: String?, stateIsRequired: Bool = true, runtimeDirectory: String
+    ) {
         self.routes = routes
         self.stateDirectory = stateDirectory
+        self.stateIsRequired = stateIsRequired
         self.runtimeDirectory = runtimeDirectory
     }
 }

@@ -24,9 +24,18 @@ public struct IngressGeneration: RoleGeneration {
     public var routeWait: UInt64
     /// The time for what is in flight when the daemon stops, in nanoseconds.
     public var drainTimeout: UInt64
+    /// A session not used for so long is over, in nanoseconds.
+    public var sessionIdle: UInt64
+    /// A session this old is over, in nanoseconds.
+    public var sessionLifetime: UInt64
+    /// The keys that seal session ids: the newest, and perhaps the one before. No other role has them.
+    public var sessionKeys: [[UInt8]]
 
-    /// The ingress's part of a configuration.
-    public init(_ configuration: Configuration) {
+    /// Bytes of a key.
+    public static let keyLength = 32
+
+    /// The ingress's part of a configuration, with one or two keys of `keyLength` bytes.
+    public init(_ configuration: Configuration, sessionKeys: [[UInt8]]) {
         routes = configuration.routes.map(\.name)
         requestBody = configuration.limits.requestBody
         headTimeout = configuration.limits.headTimeout
@@ -34,6 +43,9 @@ public struct IngressGeneration: RoleGeneration {
         queue = UInt32(configuration.limits.queue)
         routeWait = configuration.limits.connectTimeout
         drainTimeout = configuration.drainTimeout
+        sessionIdle = configuration.sessions.idle
+        sessionLifetime = configuration.sessions.lifetime
+        self.sessionKeys = sessionKeys
     }
 
     /// Appends the content to `writer`.
@@ -46,6 +58,10 @@ public struct IngressGeneration: RoleGeneration {
         writer.u32(queue)
         writer.u64(routeWait)
         writer.u64(drainTimeout)
+        writer.u64(sessionIdle)
+        writer.u64(sessionLifetime)
+        writer.count(sessionKeys.count)
+        for key in sessionKeys { writer.blob(key) }
     }
 
     /// Reads the content; throws `LinkViolation.badPayload`.
@@ -59,6 +75,15 @@ public struct IngressGeneration: RoleGeneration {
         queue = try reader.u32()
         routeWait = try reader.u64()
         drainTimeout = try reader.u64()
+        sessionIdle = try reader.u64()
+        sessionLifetime = try reader.u64()
+        sessionKeys = []
+        for _ in 0..<(try reader.count(elementBytes: 4)) {
+            sessionKeys.append(try reader.blob(maximum: IngressGeneration.keyLength))
+        }
+        guard (1...2).contains(sessionKeys.count),
+            sessionKeys.allSatisfy({ $0.count == IngressGeneration.keyLength })
+        else { throw .badPayload }
         try reader.finish()
     }
 }
@@ -75,10 +100,16 @@ public struct RouteGeneration: RoleGeneration {
     public var target: String
     /// The largest reply, in bytes.
     public var reply: UInt64
+    /// The largest event of a stream, in bytes.
+    public var event: UInt64
     /// The largest request body, in bytes.
     public var requestBody: UInt64
     /// The time for a reply without progress, in nanoseconds.
     public var requestTimeout: UInt64
+    /// The time for a reply whatever its progress, in nanoseconds.
+    public var requestLimit: UInt64
+    /// The time between comments that keep an open stream alive, in nanoseconds.
+    public var keepAlive: UInt64
     /// The time to connect, in nanoseconds.
     public var connectTimeout: UInt64
     /// Upstream connections at most.
@@ -87,6 +118,10 @@ public struct RouteGeneration: RoleGeneration {
     public var idle: UInt64
     /// Requests that may wait for a connection.
     public var queue: UInt32
+    /// A session not used for so long is over, in nanoseconds.
+    public var sessionIdle: UInt64
+    /// A session this old is over, in nanoseconds.
+    public var sessionLifetime: UInt64
 
     /// The part of route `index`.
     public init(_ configuration: Configuration, index: Int) {
@@ -96,12 +131,17 @@ public struct RouteGeneration: RoleGeneration {
         authority = route.upstream.authority
         target = route.upstream.target
         reply = configuration.limits.reply
+        event = configuration.limits.event
         requestBody = configuration.limits.requestBody
         requestTimeout = configuration.limits.requestTimeout
+        requestLimit = configuration.limits.requestLimit
+        keepAlive = configuration.limits.keepAlive
         connectTimeout = configuration.limits.connectTimeout
         connections = UInt32(configuration.limits.upstreamConnections)
         idle = configuration.limits.upstreamIdle
         queue = UInt32(configuration.limits.queue)
+        sessionIdle = configuration.sessions.idle
+        sessionLifetime = configuration.sessions.lifetime
     }
 
     /// Appends the content to `writer`.
@@ -111,12 +151,17 @@ public struct RouteGeneration: RoleGeneration {
         writer.string(authority)
         writer.string(target)
         writer.u64(reply)
+        writer.u64(event)
         writer.u64(requestBody)
         writer.u64(requestTimeout)
+        writer.u64(requestLimit)
+        writer.u64(keepAlive)
         writer.u64(connectTimeout)
         writer.u32(connections)
         writer.u64(idle)
         writer.u32(queue)
+        writer.u64(sessionIdle)
+        writer.u64(sessionLifetime)
     }
 
     /// Reads the content; throws `LinkViolation.badPayload`.
@@ -127,12 +172,17 @@ public struct RouteGeneration: RoleGeneration {
         authority = try reader.string(maximum: 512)
         target = try reader.string(maximum: 65536)
         reply = try reader.u64()
+        event = try reader.u64()
         requestBody = try reader.u64()
         requestTimeout = try reader.u64()
+        requestLimit = try reader.u64()
+        keepAlive = try reader.u64()
         connectTimeout = try reader.u64()
         connections = try reader.u32()
         idle = try reader.u64()
         queue = try reader.u32()
+        sessionIdle = try reader.u64()
+        sessionLifetime = try reader.u64()
         try reader.finish()
     }
 }

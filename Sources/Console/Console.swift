@@ -48,7 +48,7 @@ public final class Console: WorkerRole {
             case .counters:
                 let key = WorkerKey(role: segment.role.rawValue, index: segment.index)
                 counters[key] = try? CounterSegment(reading: segment.descriptor)
-            case .ownCounters: break
+            case .ownCounters, .state: break
             }
         }
         guard let table else { throw .badPayload }

@@ -48,6 +48,21 @@ struct MetricsPage {
         Row(
             name: "mcpgw_condemnations_total", counter: .condemnations, roles: [.ingress, .route, .dialer],
             help: "Peers reported for breaking the link protocol."),
+        Row(
+            name: "mcpgw_active_sessions", counter: .activeSessions, roles: [.ingress],
+            help: "Sessions of legacy clients that are alive."),
+        Row(
+            name: "mcpgw_sessions_refused_total", counter: .sessionsRefused, roles: [.ingress],
+            help: "Requests that named a session which is none, not theirs, or over."),
+        Row(
+            name: "mcpgw_sessions_reopened_total", counter: .reopenedSessions, roles: [.route],
+            help: "Sessions opened again with an upstream that had lost them."),
+        Row(
+            name: "mcpgw_messages_dropped_total", counter: .droppedMessages, roles: [.route],
+            help: "Messages that belong to no request of one client, and were not handed on."),
+        Row(
+            name: "mcpgw_requests_repeated_total", counter: .repeatedRequests, roles: [.route],
+            help: "Requests sent again because a kept connection had ended."),
     ]
 
     private(set) var text = ""

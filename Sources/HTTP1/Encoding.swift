@@ -80,11 +80,17 @@ public enum HTTP1Encoding {
     }
 
     /// ``isToken(_:)-(Span<UInt8>)`` of a string's UTF-8.
-    public static func isToken(_ string: String) -> Bool { isToken(string.utf8.span) }
+    public static func isToken(_ string: String) -> Bool { check(string, isToken) }
 
     /// ``isFieldValue(_:)-(Span<UInt8>)`` of a string's UTF-8.
-    public static func isFieldValue(_ string: String) -> Bool { isFieldValue(string.utf8.span) }
+    public static func isFieldValue(_ string: String) -> Bool { check(string, isFieldValue) }
 
     /// ``isTarget(_:)-(Span<UInt8>)`` of a string's UTF-8.
-    public static func isTarget(_ string: String) -> Bool { isTarget(string.utf8.span) }
+    public static func isTarget(_ string: String) -> Bool { check(string, isTarget) }
+
+    private static func check(_ string: String, _ rule: (Span<UInt8>) -> Bool) -> Bool {
+        // Not `string.utf8.span`: that of a small string dangles when optimised (Swift 6.3).
+        let utf8 = Array(string.utf8)
+        return rule(utf8.span)
+    }
 }

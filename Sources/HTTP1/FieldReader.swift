@@ -71,11 +71,13 @@ struct MessageFraming: Sendable {
         switch id {
         case .contentLength:
             guard contentLength == nil else { throw .repeatedContentLength }
+            guard !hasTabBehind(value, bytes) else { throw .malformedContentLength }
             guard let length = decimal(bytes, value) else { throw .malformedContentLength }
             guard !isChunked else { throw .conflictingLength }
             contentLength = length
         case .transferEncoding:
             guard !isChunked else { throw .repeatedTransferEncoding }
+            guard !hasTabBehind(value, bytes) else { throw .unsupportedTransferEncoding }
             guard bytes.equalsIgnoringCase(value, "chunked") else { throw .unsupportedTransferEncoding }
             guard contentLength == nil else { throw .conflictingLength }
             isChunked = true
@@ -87,6 +89,14 @@ struct MessageFraming: Sendable {
         default:
             break
         }
+    }
+
+    /// Whether a tab stands between a value and its CR: white space by RFC 9110, 5.5, but some readers take it for a part of
+    /// the value, and then see no length or no chunks.
+    private func hasTabBehind(_ value: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
+        var index = value.upperBound
+        while bytes[index] == ASCII.space { index += 1 }
+        return bytes[index] == ASCII.tab
     }
 
     /// `Connection` is a list of tokens; of them only `close` means anything here, since the gateway forwards no field

@@ -132,7 +132,8 @@ public struct RequestParser: ~Copyable, Sendable {
         for index in host where !CharacterClass.host.contains(bytes[index]) { throw .malformedHost }
         try head.fields.requireSingle(single)
         head.framing = framing.isChunked ? .chunked : framing.contentLength.map { .length($0) } ?? .none
-        head.keepAlive = !framing.close
+        // What follows CONNECT is another protocol to some readers, and a body to others (RFC 9110, 9.3.6).
+        head.keepAlive = !framing.close && head.method != .connect
         head.expectsContinue = framing.expectsContinue
         head.length = lines.lineStart
         state = .done

@@ -4,10 +4,42 @@ import MCP
 import NIOCore
 
 /// What a client is sent. Everything written in one turn of the loop is flushed together at its end.
-extension ClientConnection {
-    func writeHead(_ head: ReplyHead) {
+extension ClientConnection: ReplyTaker {
+    var takesMore: Bool { isWritable }
+
+    func replyBegins(_ head: ReplyHead, session: [UInt8]?, of exchange: Exchange) {
+        writeHead(head, session: session)
+    }
+
+    func replyContinues(_ bytes: ByteBuffer, isEvents: Bool, of exchange: Exchange) {
+        if isEvents { writeChunk(bytes) } else { writeBody(bytes) }
+    }
+
+    func replyEnds(isEvents: Bool, of exchange: Exchange) {
+        if isEvents { writeLastChunk() }
+        finish(exchange)
+    }
+
+    func replyFails(_ error: GatewayError, of exchange: Exchange) {
+        ingressCounters.add(.failed)
+        writeError(error, callID: exchange.callID, open: exchange.open)
+        finish(exchange)
+    }
+
+    func eventsBreak(_ error: GatewayError, of exchange: Exchange) {
+        // The call is answered on its own stream; a stream of server messages just ends.
+        if let callID = exchange.callID {
+            writeEvent(ByteBuffer(bytes: error.body(id: callID, requestID: exchange.open.requestID)))
+        }
+        writeLastChunk()
+        finish(exchange)
+    }
+
+    func replyIsLost(of exchange: Exchange) { abandonReply() }
+
+    func writeHead(_ head: ReplyHead, session: [UInt8]? = nil) {
         ingressCounters.add(.answered)
-        output.writeReplyHead(head, closes: closesAfterReply)
+        output.writeReplyHead(head, session: session, closes: closesAfterReply)
         scheduleFlush()
     }
 
@@ -28,25 +60,31 @@ extension ClientConnection {
         scheduleFlush()
     }
 
-    /// A server-sent event of the gateway's own.
-    func writeEvent(_ json: [UInt8]) {
+    /// A server-sent event of one JSON text, which the gateway itself puts into a stream.
+    func writeEvent(_ json: ByteBuffer) {
         var event = ByteBuffer()
         // The empty line ends whatever event the upstream was in the middle of; the NUL makes a cut `id` or `retry` line one
         // that clients ignore (HTML, server-sent events, interpreting an event stream).
-        event.writeStaticString("\0\n\nevent: message\ndata: ")
-        event.writeBytes(json)
-        event.writeStaticString("\n\n")
+        event.writeStaticString("\0\n\nevent: message\n")
+        // A text that was spelt over several lines is data of several lines; both line ends of a text end a line of the stream.
+        for line in json.readableBytesView.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+            event.writeStaticString("data: ")
+            event.writeBytes(line)
+            event.writeStaticString("\n")
+        }
+        event.writeStaticString("\n")
         writeChunk(event)
     }
 
-    func writeError(_ error: GatewayError, id: [UInt8]?, requestID: UInt64, isModern: Bool, method: ExchangeMethod) {
-        let body = error.body(id: id, requestID: requestID)
+    /// An answer of the gateway's own to a message that has been read.
+    func writeError(_ error: GatewayError, callID: [UInt8]?, open: RequestOpen) {
         // Without a message there is nothing for a transport to hang on to: GET and DELETE get the status itself.
-        let status = method == .post ? error.status(isModern: isModern) : error.modernStatus
+        let status = open.method == .post ? error.status(isModern: open.isModern) : error.modernStatus
+        let body = error.body(id: callID, requestID: open.requestID)
         let head = ReplyHead(
             status: status, kind: .json, bodyLength: UInt64(body.count),
             retryAfter: status == 200 ? 0 : error.retryAfter)
-        output.writeReplyHead(head, closes: closesAfterReply)
+        output.writeReplyHead(head, session: nil, closes: closesAfterReply)
         output.writeBytes(body)
         scheduleFlush()
     }
@@ -56,17 +94,17 @@ extension ClientConnection {
         return true
     }
 
-    func append(_ bytes: ByteBuffer) {
+    private func append(_ bytes: ByteBuffer) {
         if bytes.readableBytes >= 16 * 1024, let context {
             writeOutput(context)
             context.write(wrapOutboundOut(bytes), promise: nil)
         } else {
-            var copy = bytes
-            output.writeBuffer(&copy)
+            output.writeImmutableBuffer(bytes)
         }
         scheduleFlush()
     }
 
+    /// Hands over what is written so far; more is written behind it in this turn.
     func writeOutput(_ context: ChannelHandlerContext) {
         guard output.readableBytes > 0 else { return }
         context.write(wrapOutboundOut(output), promise: nil)
@@ -82,7 +120,18 @@ extension ClientConnection {
     func flush() {
         flushScheduled = false
         guard let context else { return }
-        writeOutput(context)
-        context.flush()
+        // What is written while the socket takes this begins a buffer of its own.
+        var written = output
+        output = ByteBuffer()
+        if written.readableBytes > 0 {
+            context.writeAndFlush(wrapOutboundOut(written), promise: nil)
+        } else {
+            context.flush()
+        }
+        // An ordinary answer's memory is used again for the next, if the socket has taken it; a thousand idle clients keep none.
+        if output.readableBytes == 0, written.capacity <= ClientConnection.keptOutput {
+            written.clear()
+            output = written
+        }
     }
 }

@@ -23,6 +23,9 @@ final class ClientConnection: ChannelInboundHandler {
     /// Bytes of further requests that may wait behind the present one.
     private static let readAhead = 256 * 1024
 
+    /// Bytes of memory for answers that a connection keeps between them.
+    static let keptOutput = 4096
+
     /// How long the client may take for the next piece of the last answer, and for its own end.
     private static let closingLimit = TimeAmount.seconds(5)
     /// How long a connection may be kept open between requests.
@@ -34,10 +37,13 @@ final class ClientConnection: ChannelInboundHandler {
     var phase = Phase.head
     private var input = ByteBuffer()
     var output = ByteBuffer()
+    /// The head of the present request, which `parser.head` describes, until its message is read.
+    private var headBytes = ByteBuffer()
     private var body = ByteBuffer()
     private var parser = RequestParser()
     private var decoder: ChunkedDecoder?
     private var exchange: Exchange?
+    private var batch: BatchReply?
     var flushScheduled = false
     /// Bytes of the present message that are charged to the worker's budget.
     private var reserved = 0
@@ -58,7 +64,7 @@ final class ClientConnection: ChannelInboundHandler {
     var ingressCounters: Counters { ingress.context.counters }
 
     /// Whether the client takes more at the moment.
-    var isWritable: Bool { context?.channel.isWritable ?? false }
+    private(set) var isWritable = true
 
     /// Bytes written that the client has not taken.
     private var bufferedBytes: Int {
@@ -71,7 +77,7 @@ final class ClientConnection: ChannelInboundHandler {
         self.context = context
         // Not even an answer: it would have to be waited for, with a descriptor that is needed for links.
         guard ingress.opened(self) else { return context.close(promise: nil) }
-        deadline = .now() + .nanoseconds(Int64(ingress.generation.headTimeout))
+        deadline = ingress.now + .nanoseconds(Int64(ingress.generation.headTimeout))
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -122,7 +128,7 @@ final class ClientConnection: ChannelInboundHandler {
     private func readRequest() -> Bool {
         do throws(HTTP1Error) {
             guard try parser.parseHead(input.readableBytesUInt8Span) else {
-                if !inHead { deadline = .now() + .nanoseconds(Int64(ingress.generation.headTimeout)) }
+                if !inHead { deadline = ingress.now + .nanoseconds(Int64(ingress.generation.headTimeout)) }
                 inHead = true
                 return false
             }
@@ -143,11 +149,11 @@ final class ClientConnection: ChannelInboundHandler {
             return false
         }
         if case .length(let count) = head.framing, !reserve(Int(count)) { return false }
-        input.moveReaderIndex(forwardBy: parser.head.length)
+        headBytes = input.readSlice(length: parser.head.length) ?? ByteBuffer()
         if head.framing == .chunked { decoder = ChunkedDecoder(maxBody: ingress.generation.requestBody) }
         body = ByteBuffer()
         phase = .body(head)
-        deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+        deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
         if head.expectsContinue, input.readableBytes == 0 {
             output.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
             scheduleFlush()
@@ -162,7 +168,7 @@ final class ClientConnection: ChannelInboundHandler {
         case .none, .untilClose: break
         case .length(let count):
             guard input.readableBytes >= Int(count), let slice = input.readSlice(length: Int(count)) else {
-                deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+                deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
                 return false
             }
             body = slice
@@ -170,12 +176,14 @@ final class ClientConnection: ChannelInboundHandler {
             do throws(HTTP1Error) {
                 guard try readChunks() else {
                     if input.readableBytes != before {
-                        deadline = .now() + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+                        deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
                     }
                     return false
                 }
             } catch {
-                refuse(Refusal(error.status, error.reason))
+                let limit = ingress.generation.requestBody
+                let isTooLarge = error == .bodyTooLarge
+                refuse(Refusal(error.status, error.reason, error: isTooLarge ? .tooLarge(limit: limit) : nil))
                 return false
             }
         }
@@ -225,29 +233,30 @@ final class ClientConnection: ChannelInboundHandler {
 
     /// The phases `readMessage` and `resolveRoute`.
     private func readMessage(_ head: AdmittedHead) {
-        let requestID = ingress.makeRequestID()
         ingressCounters.add(head.method == .post ? .requestsPost : head.method == .get ? .requestsGet : .requestsDelete)
         ingressCounters.add(.requestBytes, UInt64(body.readableBytes))
-        var message: MessageSummary?
-        var messageID: [UInt8]?
-        if head.method == .post {
-            do throws(GatewayError) {
-                let summary = try ingress.readMessage(body)
-                message = summary
-                messageID = summary.id.flatMap { body.getBytes(at: body.readerIndex + $0.lowerBound, length: $0.count) }
-            } catch {
-                ingressCounters.add(.refused)
-                let isModern = head.fields.contains { $0.name == "mcp-method" }
-                writeError(error, id: nil, requestID: requestID, isModern: isModern, method: .post)
-                return finishExchange()
-            }
+        var message = ReadMessage(head, requestID: ingress.makeRequestID(), generation: ingress.context.generation)
+        let bytes = headBytes
+        let body = body
+        headBytes = ByteBuffer()
+        self.body = ByteBuffer()
+        do throws(GatewayError) {
+            try message.read(body, parser.head, bytes.readableBytesUInt8Span, ingress)
+        } catch {
+            ingressCounters.add(.refused)
+            writeError(error, callID: message.callID, open: message.open)
+            return finishExchange()
         }
         let gate = ingress.resolveRoute()
+        if message.isBatch {
+            let batch = BatchReply(message, body: body, connection: self, gate: gate)
+            self.batch = batch
+            return batch.begin()
+        }
         let exchange = Exchange(
-            head: head, body: body, message: message, messageID: messageID, requestID: requestID,
-            generation: ingress.context.generation, connection: self, gate: gate)
+            message.open, body: body, callID: message.callID, grant: message.grant, taker: self, gate: gate,
+            ingress: ingress)
         self.exchange = exchange
-        body = ByteBuffer()
         gate.begin(exchange)
     }
 
@@ -259,13 +268,21 @@ final class ClientConnection: ChannelInboundHandler {
         readRequests()
     }
 
+    /// The batch is answered.
+    func finish(_ finished: BatchReply) {
+        guard batch === finished else { return }
+        batch = nil
+        finishExchange()
+        readRequests()
+    }
+
     private func finishExchange() {
         giveBackBudget()
         guard case .exchange(let keepAlive) = phase else { return }
         scheduleFlush()
         guard keepAlive, !ingress.isDraining else { return closeAfterFlush() }
         phase = .head
-        deadline = .now() + ClientConnection.idleLimit
+        deadline = ingress.now + ClientConnection.idleLimit
         waitingBytes = .max
         if !reading { setReading(true) }
     }
@@ -274,6 +291,7 @@ final class ClientConnection: ChannelInboundHandler {
     func drain() {
         if case .head = phase, input.readableBytes == 0 { closeAfterFlush() }
         exchange?.drain()
+        batch?.drain()
     }
 
     /// Ends the connection when its present wait has lasted too long.
@@ -302,6 +320,7 @@ final class ClientConnection: ChannelInboundHandler {
     /// The reply broke off in the middle of a counted body: only closing tells the client.
     func abandonReply() {
         exchange = nil
+        batch = nil
         phase = .closing
         context?.close(promise: nil)
     }
@@ -317,7 +336,7 @@ final class ClientConnection: ChannelInboundHandler {
     /// would reset it, and the client might lose the answer.
     private func closeAfterFlush() {
         phase = .closing
-        deadline = .now() + ClientConnection.closingLimit
+        deadline = ingress.now + ClientConnection.closingLimit
         waitingBytes = .max
         guard let context else { return }
         if !reading { setReading(true) }
@@ -327,8 +346,10 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else { return }
+        isWritable = context.channel.isWritable
+        guard isWritable else { return }
         exchange?.release()
+        batch?.release()
         if case .head = phase, !reading { setReading(true) }
         readRequests()
     }
@@ -338,6 +359,8 @@ final class ClientConnection: ChannelInboundHandler {
         giveBackBudget()
         exchange?.clientGone()
         exchange = nil
+        batch?.clientGone()
+        batch = nil
         ingress.closed(self)
     }
 

@@ -1,7 +1,26 @@
 import Link
 import MCP
 import NIOCore
+import Sessions
 import Worker
+
+/// Who gets the answer to an exchange: a client's connection, or the batch that the message stood in.
+protocol ReplyTaker: AnyObject {
+    /// Whether it takes more at the moment; when it does again, it calls `Exchange.release`.
+    var takesMore: Bool { get }
+    /// The answer's head; `session` is the id of the session that it begins.
+    func replyBegins(_ head: ReplyHead, session: [UInt8]?, of exchange: Exchange)
+    /// A piece of the answer's body.
+    func replyContinues(_ bytes: ByteBuffer, isEvents: Bool, of exchange: Exchange)
+    /// The answer is whole. The exchange is over.
+    func replyEnds(isEvents: Bool, of exchange: Exchange)
+    /// There is no answer but this error. The exchange is over.
+    func replyFails(_ error: GatewayError, of exchange: Exchange)
+    /// A stream of events broke off. The exchange is over.
+    func eventsBreak(_ error: GatewayError, of exchange: Exchange)
+    /// The answer broke off where no error can be told any more. The exchange is over.
+    func replyIsLost(of exchange: Exchange)
+}
 
 /// One client exchange on its way through the gateway: what was asked, on which stream it travels, how much of the answer has come.
 final class Exchange {
@@ -10,20 +29,21 @@ final class Exchange {
         case none
         /// A body of known length; so many bytes are still to come.
         case counted(remaining: UInt64)
-        /// Server-sent events, chunked.
+        /// Server-sent events.
         case events
     }
 
-    /// The gateway's id.
-    let requestID: UInt64
+    /// What the route is told.
+    let open: RequestOpen
     /// The JSON-RPC id as spelt, for answers of the gateway's own; nil if the message has none.
-    private let messageID: [UInt8]?
-    private let isModern: Bool
-    private let open: RequestOpen
+    let callID: [UInt8]?
+    /// The session that a DELETE ends.
+    private let grant: SessionGrant?
+    private let ingress: Ingress
+    private let gate: RouteGate
     private var body: ByteBuffer
-    /// Gone when the client leaves; the exchange then ends without it.
-    private weak var connection: ClientConnection?
-    private weak var gate: RouteGate?
+    /// Nil when the client has left; the exchange then ends without it.
+    private var taker: ReplyTaker?
     private var link: PeerLink?
     private var stream = StreamID.control
     private var reply = Reply.none
@@ -32,26 +52,16 @@ final class Exchange {
     private var isOver = false
 
     init(
-        head: AdmittedHead, body: ByteBuffer, message: MessageSummary?, messageID: [UInt8]?, requestID: UInt64,
-        generation: UInt64, connection: ClientConnection, gate: RouteGate
+        _ open: RequestOpen, body: ByteBuffer, callID: [UInt8]?, grant: SessionGrant? = nil, taker: ReplyTaker,
+        gate: RouteGate, ingress: Ingress
     ) {
-        self.requestID = requestID
-        self.messageID = messageID
-        isModern = message?.isModern ?? false
+        self.open = open
+        self.grant = grant
         self.body = body
-        self.connection = connection
+        self.callID = callID
+        self.taker = taker
         self.gate = gate
-        open = RequestOpen(
-            generation: generation, requestID: requestID, identity: .anonymous, session: head.session,
-            method: head.method,
-            acceptsJSON: head.acceptsJSON, acceptsEvents: head.acceptsEvents, isModern: isModern, fields: head.fields,
-            bodyLength: UInt64(body.readableBytes))
-    }
-
-    /// The payload of `open`; nil if the head holds more than a link carries.
-    func openPayload() -> [UInt8]? {
-        var writer = FieldWriter()
-        return open.write(&writer) ? writer.bytes : nil
+        self.ingress = ingress
     }
 
     // MARK: Towards the route
@@ -66,17 +76,20 @@ final class Exchange {
     func sendBody() {
         guard let link else { return }
         link.sendData(stream, &body)
-        if body.readableBytes == 0 { link.end(stream) }
+        guard body.readableBytes == 0 else { return }
+        // Whoever read these bytes may use their memory again.
+        body = ByteBuffer()
+        link.end(stream)
     }
 
     /// The client's connection ended. The route is told and decides what becomes of the call (DESIGN 6, Cancellation).
     func clientGone() {
-        connection = nil
+        taker = nil
         if let link {
             link.cancel(stream, .clientGone)
             release()
         } else {
-            gate?.forget(self)
+            gate.forget(self)
         }
     }
 
@@ -87,34 +100,55 @@ final class Exchange {
 
     // MARK: From the route
 
-    func replyBegins(_ head: ReplyHead) {
+    func replyBegins(_ head: ReplyHead) throws(LinkViolation) {
         switch head.kind {
         case .empty: reply = .counted(remaining: 0)
         case .json: reply = .counted(remaining: head.bodyLength)
         case .events: reply = .events
         }
-        connection?.writeHead(head)
+        // A server that does not let clients end sessions says so; whatever else it answers, the client is done with this one.
+        if head.status != 405 { endSession() }
+        var session: [UInt8]?
+        if head.sessionRevision != 0 {
+            guard let opening = open.session, opening.use == .opening else { throw .badPayload }
+            switch try ingress.sessions.begin(opening, revision: head.sessionRevision, identity: open.identity) {
+            case .begun(let id): session = id
+            case .full: return fail(.capacity("too many sessions"))
+            }
+        }
+        taker?.replyBegins(head, session: session, of: self)
     }
 
     func replyContinues(_ bytes: ByteBuffer) throws(LinkViolation) {
-        if case .counted(let remaining) = reply {
+        let isEvents: Bool
+        switch reply {
+        case .none: return
+        case .events: isEvents = true
+        case .counted(let remaining):
+            isEvents = false
             guard UInt64(bytes.readableBytes) <= remaining else { throw .badPayload }
             reply = .counted(remaining: remaining - UInt64(bytes.readableBytes))
         }
         unacknowledged += bytes.readableBytes
-        guard let connection else { return release() }
-        if case .events = reply { connection.writeChunk(bytes) } else { connection.writeBody(bytes) }
-        if connection.isWritable { release() }
+        guard let taker, !isOver else { return release() }
+        taker.replyContinues(bytes, isEvents: isEvents, of: self)
+        if taker.takesMore { release() }
     }
 
     func replyEnds() throws(LinkViolation) {
+        guard !isOver else { return }
         isOver = true
-        if case .counted(let remaining) = reply, remaining > 0 {
-            connection?.abandonReply()
+        let taker = self.taker
+        self.taker = nil
+        link = nil
+        switch reply {
+        case .counted(let remaining) where remaining > 0:
+            taker?.replyIsLost(of: self)
             throw .badPayload
+        case .none: throw .badPayload
+        case .counted: taker?.replyEnds(isEvents: false, of: self)
+        case .events: taker?.replyEnds(isEvents: true, of: self)
         }
-        if case .events = reply { connection?.writeLastChunk() }
-        connection?.finish(self)
     }
 
     /// The client takes more again: the held credit goes back.
@@ -122,6 +156,10 @@ final class Exchange {
         guard unacknowledged > 0 else { return }
         link?.consumed(stream, count: unacknowledged)
         unacknowledged = 0
+    }
+
+    private func endSession() {
+        if open.method == .delete, let grant { ingress.sessions.end(grant) }
     }
 
     func replyBreaks(_ reason: StreamEndReason) {
@@ -141,19 +179,13 @@ final class Exchange {
     func fail(_ error: GatewayError) {
         guard !isOver else { return }
         isOver = true
-        link = nil
-        guard let connection else { return }
+        endSession()
+        let taker = self.taker
+        self.taker = nil
         switch reply {
-        case .none:
-            connection.ingressCounters.add(.failed)
-            connection.writeError(error, id: messageID, requestID: requestID, isModern: isModern, method: open.method)
-        case .events:
-            // The call is answered on its own stream; a stream of server messages just ends.
-            if let messageID { connection.writeEvent(error.body(id: messageID, requestID: requestID)) }
-            connection.writeLastChunk()
-        case .counted:
-            return connection.abandonReply()
+        case .none: taker?.replyFails(error, of: self)
+        case .events: taker?.eventsBreak(error, of: self)
+        case .counted: taker?.replyIsLost(of: self)
         }
-        connection.finish(self)
     }
 }

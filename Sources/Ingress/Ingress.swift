@@ -20,14 +20,19 @@ public final class Ingress: WorkerRole {
     private var listeners: [Channel] = []
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var unflushed: [ClientConnection] = []
+    private var flushing: [ClientConnection] = []
     private(set) var isDraining = false
     /// Bytes of messages held at once, at most; far below the role's address space (DESIGN 3).
     private static let byteBudget = 256 << 20
     private var heldBytes = 0
+    private var inFlight = 0
     /// Client connections at most: what the descriptor limit allows, less what links and listeners need.
     private let connectionLimit: Int
     /// Ids of exchanges: a random start, so that two runs do not share them.
     private var nextRequestID = UInt64.random(in: .min ... .max)
+    /// The time at the last look, at most a second ago: precise enough for limits of seconds.
+    private(set) var now = NIODeadline.now()
+    let sessions: SessionDesk
     /// Reused for every message; the loop reads one at a time.
     var tape = JSONTape()
     let parser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
@@ -44,6 +49,12 @@ public final class Ingress: WorkerRole {
         self.loop = loop
         self.supervision = supervision
         generation = try context.decode(IngressGeneration.self)
+        do {
+            sessions = try SessionDesk(context, generation)
+        } catch {
+            context.log.error("sessions cannot be kept: \(error)")
+            throw .badPayload
+        }
         var limit = rlimit()
         let known = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
         connectionLimit = (known ? Int(clamping: limit.rlim_cur) : 256) - 64 - 2 * generation.routes.count
@@ -149,8 +160,10 @@ public final class Ingress: WorkerRole {
 
     func giveBack(_ count: Int) { heldBytes -= count }
 
-    func noteInFlight() {
-        context.counters.set(.inFlight, UInt64(routes.reduce(0) { $0 + $1.inFlight }))
+    /// Exchanges began (1) or ended (-1).
+    func noteInFlight(_ change: Int) {
+        inFlight += change
+        context.counters.set(.inFlight, UInt64(inFlight))
     }
 
     func makeRequestID() -> UInt64 {
@@ -162,9 +175,10 @@ public final class Ingress: WorkerRole {
     func scheduleFlush(_ connection: ClientConnection) {
         if unflushed.isEmpty {
             loop.assumeIsolated().execute { [self] in
-                let connections = unflushed
-                unflushed.removeAll(keepingCapacity: true)
-                for connection in connections { connection.flush() }
+                // Two lists take turns, so that neither is copied.
+                swap(&unflushed, &flushing)
+                for connection in flushing { connection.flush() }
+                flushing.removeAll(keepingCapacity: true)
             }
         }
         unflushed.append(connection)
@@ -173,9 +187,10 @@ public final class Ingress: WorkerRole {
     /// Looks once a second for connections and waiting exchanges whose time is over: cheaper than a timer for each.
     private func sweep() {
         loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
-            let now = NIODeadline.now()
+            now = NIODeadline.now()
             for connection in connections.values { connection.checkTime(now) }
             for route in routes { route.checkTime(now) }
+            sessions.sweep()
             sweep()
         }
     }
@@ -185,18 +200,18 @@ extension Ingress {
     /// Nodes of a JSON text that the worker keeps memory for: ordinary messages have far fewer.
     private static let tapeNodes = 16 * 1024
 
-    /// The phase `readMessage`: one strict parse, and what kind of message it is.
-    func readMessage(_ body: ByteBuffer) throws(GatewayError) -> MessageSummary {
-        let bytes = body.readableBytesUInt8Span
-        // One huge message must not leave its memory behind.
-        defer { tape.shrink(toCapacity: Ingress.tapeNodes) }
+    /// Parses a body into `tape`.
+    func parse(_ bytes: Span<UInt8>) throws(GatewayError) {
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
         } catch {
-            throw .notJSON(offset: error.offset)
+            releaseTape()
+            throw error.kind.isSizeLimit ? .tooLarge(limit: generation.requestBody) : .notJSON(offset: error.offset)
         }
-        return try MessageSummary(tape, bytes)
     }
+
+    /// One huge message must not leave its memory behind.
+    func releaseTape() { tape.shrink(toCapacity: Ingress.tapeNodes) }
 
     /// The phase `resolveRoute`. There is one route in this version.
     func resolveRoute() -> RouteGate { routes[0] }

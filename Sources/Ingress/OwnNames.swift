@@ -2,13 +2,24 @@
 /// name in Host and Origin (DNS rebinding), so these are checked before anything else (MCP Streamable HTTP, Security).
 struct OwnNames: Sendable {
     private let names: [String]
+    /// Host values as nearly every client writes them, to be compared before anything is taken apart.
+    private let usual: [[UInt8]]
 
     /// The names of the listener at `address` (`HOST:PORT`).
     init(address: String) {
-        let host = String(address[..<(address.lastIndex(of: ":") ?? address.endIndex)])
+        let colon = address.lastIndex(of: ":") ?? address.endIndex
+        let host = String(address[..<colon])
         // A page cannot reach a Unix socket; programs that can say localhost.
-        let isLoopback = host.hasPrefix("127.") || host == "[::1]" || address.hasPrefix("unix:")
+        let isUnix = address.hasPrefix("unix:")
+        let isLoopback = host.hasPrefix("127.") || host == "[::1]" || isUnix
         names = isLoopback ? ["localhost", "127.0.0.1", "[::1]", host] : [host]
+        usual = isUnix ? [Array("localhost".utf8)] : names.map { Array(($0 + address[colon...]).utf8) }
+    }
+
+    /// Whether a Host value names this listener.
+    func accepts(host: Span<UInt8>) -> Bool {
+        for value in usual where host.equals(value.span) { return true }
+        return accepts(host: host.text)
     }
 
     /// Whether a Host value names this listener; the port does not matter, since a page cannot choose what it has reached.

@@ -5,25 +5,28 @@ import NIOCore
 
 /// Heads of answers to clients. Everything variable in them is checked before it is written, so that no value can split a head.
 extension ByteBuffer {
-    mutating func writeReplyHead(_ head: ReplyHead, closes: Bool) {
+    mutating func writeReplyHead(_ head: ReplyHead, session: [UInt8]?, closes: Bool) {
         writeStatusLine(Int(head.status))
         switch head.kind {
-        case .empty: break
-        case .json: writeStaticString("Content-Type: application/json\r\n")
+        case .empty:
+            if head.status != 204 { writeStaticString("Content-Length: 0\r\n") }
+        case .json:
+            writeStaticString("Content-Type: application/json\r\nContent-Length: ")
+            writeDecimal(head.bodyLength)
+            writeStaticString("\r\n")
         case .events:
-            writeStaticString("Content-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n")
+            writeStaticString(
+                "Content-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\nTransfer-Encoding: chunked\r\n"
+            )
         }
-        if head.kind == .events {
-            writeStaticString("Transfer-Encoding: chunked\r\n")
-        } else if head.status != 204 {
-            writeStaticString("Content-Length: ")
-            writeDecimal(head.kind == .empty ? 0 : head.bodyLength)
+        if head.status == 405 { writeStaticString("Allow: POST\r\n") }
+        if let session {
+            writeStaticString("Mcp-Session-Id: ")
+            writeBytes(session)
             writeStaticString("\r\n")
         }
-        if !head.session.isEmpty { writeField("Mcp-Session-Id", head.session) }
         if !head.challenge.isEmpty { writeField("WWW-Authenticate", head.challenge) }
         if head.retryAfter > 0 { writeField("Retry-After", String(head.retryAfter)) }
-        for field in head.fields where ReplyFields.allowed.contains(field.name) { writeField(field.name, field.value) }
         if closes { writeStaticString("Connection: close\r\n") }
         writeStaticString("\r\n")
     }
@@ -71,10 +74,4 @@ extension ByteBuffer {
         default: writeString("HTTP/1.1 \(status) \(HTTPStatus.reason(status))\r\n")
         }
     }
-}
-
-/// Fields a route may set on an answer. Framing and connection fields are the ingress's own: a route in an attacker's hands must not
-/// be able to end an answer early and begin another.
-enum ReplyFields {
-    static let allowed: Set<String> = ["mcp-protocol-version", "allow"]
 }

@@ -6,19 +6,16 @@ import Worker
 /// The ingress's way to one route: the present link, the exchanges on it, and those that wait while the worker restarts.
 final class RouteGate: PeerLinkDelegate {
     let index: Int
-    private unowned let ingress: Ingress
+    private let ingress: Ingress
     private var link: PeerLink?
     private var isUp = true
-    private var exchanges: [StreamID: Exchange] = [:]
+    private var exchanges = StreamMap<Exchange>()
     private var waiting: [(exchange: Exchange, since: NIODeadline)] = []
 
     init(index: Int, ingress: Ingress) {
         self.index = index
         self.ingress = ingress
     }
-
-    /// Exchanges carried or waiting.
-    var activeCount: Int { exchanges.count + waiting.count }
 
     func attach(_ message: AttachMessage, descriptor: Int32, supervision: Supervision) {
         if let old = link {
@@ -52,15 +49,15 @@ final class RouteGate: PeerLinkDelegate {
             waiting.append((exchange, NIODeadline.now()))
             return
         }
-        guard let payload = exchange.openPayload() else {
-            return exchange.fail(.notAMessage("a header field is too long or holds characters it must not hold"))
+        switch link.open(exchange.open.write) {
+        case .refused:
+            exchange.fail(.notAMessage("a header field is too long or holds characters it must not hold"))
+        case .full: exchange.fail(.capacity("too many requests in flight to this server"))
+        case .stream(let stream):
+            exchanges.insert(exchange, for: stream)
+            ingress.noteInFlight(1)
+            exchange.carried(by: link, stream)
         }
-        guard let stream = link.open(payload) else {
-            return exchange.fail(.capacity("too many requests in flight to this server"))
-        }
-        exchanges[stream] = exchange
-        noteInFlight()
-        exchange.carried(by: link, stream)
     }
 
     /// A client that left while its request waited.
@@ -75,33 +72,27 @@ final class RouteGate: PeerLinkDelegate {
     }
 
     private func finish(_ stream: StreamID) {
-        exchanges[stream] = nil
-        noteInFlight()
+        exchanges.remove(stream)
+        ingress.noteInFlight(-1)
     }
 
-    private func noteInFlight() { ingress.noteInFlight() }
-
-    /// Exchanges carried now.
-    var inFlight: Int { exchanges.count }
+    private func takeAll() -> [Exchange] {
+        let all = exchanges.removeAll()
+        ingress.noteInFlight(-all.count)
+        return all.map(\.element)
+    }
 
     /// Ends everything that has not ended by itself, each with an answer where there is still room for one.
     func endAll() {
-        let left = exchanges
-        exchanges.removeAll()
-        for (stream, exchange) in left {
-            link?.cancel(stream, .cancelled)
-            exchange.fail(.upstreamUnavailable("the gateway stops"))
-        }
+        for (stream, _) in exchanges.all { link?.cancel(stream, .cancelled) }
+        for exchange in takeAll() { exchange.fail(.upstreamUnavailable("the gateway stops")) }
         let queued = waiting
         waiting.removeAll()
         for item in queued { item.exchange.fail(.upstreamUnavailable("the gateway stops")) }
     }
 
     private func failAll() {
-        let lost = exchanges.values
-        exchanges.removeAll()
-        noteInFlight()
-        for exchange in lost { exchange.linkLost() }
+        for exchange in takeAll() { exchange.linkLost() }
     }
 
     // MARK: PeerLinkDelegate
@@ -111,7 +102,7 @@ final class RouteGate: PeerLinkDelegate {
     }
 
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
-        exchanges[stream]?.replyBegins(try ReplyHead(decoding: payload))
+        try exchanges[stream]?.replyBegins(try ReplyHead(decoding: payload))
     }
 
     func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {

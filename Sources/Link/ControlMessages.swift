@@ -74,6 +74,8 @@ public enum SegmentUse: UInt8, Sendable {
     case counters = 2
     /// The supervisor's table of processes, read-only.
     case processTable = 3
+    /// The worker's own session state; it is the writer. Only the ingress and the routes have one.
+    case state = 4
 }
 
 /// Payload of `segment`.

@@ -6,10 +6,16 @@ public struct DialOpen: Equatable, Sendable {
     /// Asks for a connection to `destination`.
     public init(destination: UInt32) { self.destination = destination }
 
+    /// Appends the payload to `writer`; true, since there is nothing in it that could be refused.
+    public func write(_ writer: inout FieldWriter) -> Bool {
+        writer.u32(destination)
+        return true
+    }
+
     /// The payload.
     public func encode() -> [UInt8] {
         var writer = FieldWriter()
-        writer.u32(destination)
+        _ = write(&writer)
         return writer.bytes
     }
 

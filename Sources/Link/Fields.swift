@@ -55,12 +55,12 @@ public struct FieldWriter: Sendable {
     public mutating func string(_ value: String, maximum: Int = .max) {
         require(value.utf8.count <= maximum)
         u32(UInt32(truncatingIfNeeded: value.utf8.count))
-        bytes.append(contentsOf: value.utf8)
+        if !value.isEmpty { bytes.append(contentsOf: value.utf8) }
     }
 
     /// Appends a header field's value.
     mutating func headerValue(_ value: String, maximum: Int) {
-        require(HeaderField.isValue(value))
+        require(value.utf8.allSatisfy(FieldLines.isValueByte))
         string(value, maximum: maximum)
     }
 
@@ -68,11 +68,8 @@ public struct FieldWriter: Sendable {
     public mutating func count(_ value: Int) { u32(UInt32(value)) }
 
     private mutating func append<T: FixedWidthInteger>(_ value: T) {
-        var rest = value
-        for _ in 0..<(T.bitWidth / 8) {
-            bytes.append(UInt8(truncatingIfNeeded: rest))
-            rest >>= 8
-        }
+        // Safe: the bytes of an integer, read while it lives.
+        unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }
     }
 }
 
@@ -135,16 +132,15 @@ public struct FieldReader: ~Escapable {
     @_lifetime(self: copy self)
     public mutating func blob(maximum: Int = .max) throws(LinkViolation) -> [UInt8] {
         let range = try lengthPrefixed(maximum)
-        var result: [UInt8] = []
-        result.reserveCapacity(range.count)
-        for index in range { result.append(span[index]) }
-        return result
+        // Safe: the array copies the bytes while the span lives.
+        return unsafe span.extracting(range).withUnsafeBufferPointer { unsafe Array($0) }
     }
 
     /// A length-prefixed text of at most `maximum` bytes; invalid UTF-8 is a violation.
     @_lifetime(self: copy self)
     public mutating func string(maximum: Int = .max) throws(LinkViolation) -> String {
         let range = try lengthPrefixed(maximum)
+        guard !range.isEmpty else { return "" }
         guard let text = try? UTF8Span(validating: span.extracting(range)) else { throw .badPayload }
         return String(copying: text)
     }
@@ -153,7 +149,7 @@ public struct FieldReader: ~Escapable {
     @_lifetime(self: copy self)
     mutating func headerValue(maximum: Int) throws(LinkViolation) -> String {
         let value = try string(maximum: maximum)
-        guard HeaderField.isValue(value) else { throw .badPayload }
+        guard value.utf8.allSatisfy(FieldLines.isValueByte) else { throw .badPayload }
         return value
     }
 
@@ -180,14 +176,11 @@ public struct FieldReader: ~Escapable {
     }
 
     @_lifetime(self: copy self)
-    private mutating func integer<T: FixedWidthInteger>() throws(LinkViolation) -> T {
+    private mutating func integer<T: FixedWidthInteger & BitwiseCopyable>() throws(LinkViolation) -> T {
         let size = T.bitWidth / 8
         guard remaining >= size else { throw .badPayload }
-        var value: T = 0
-        for index in stride(from: size - 1, through: 0, by: -1) {
-            value = value << 8 | T(truncatingIfNeeded: span[position + index])
-        }
-        position += size
-        return value
+        defer { position += size }
+        // Safe: `size` bytes from `position` lie inside the span, and any bit pattern is an integer.
+        return T(littleEndian: unsafe span.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: T.self))
     }
 }

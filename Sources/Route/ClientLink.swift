@@ -6,7 +6,7 @@ import Worker
 final class ClientLink: PeerLinkDelegate {
     private let route: Route
     private var link: PeerLink?
-    private var exchanges: [StreamID: RouteExchange] = [:]
+    private var exchanges = StreamMap<RouteExchange>()
 
     init(_ message: AttachMessage, descriptor: Int32, route: Route, supervision: Supervision) {
         self.route = route
@@ -14,8 +14,11 @@ final class ClientLink: PeerLinkDelegate {
             message, descriptor: descriptor, loop: route.loop, supervision: supervision, delegate: self)
     }
 
+    /// The exchanges that are not over.
+    var all: [RouteExchange] { exchanges.all.map(\.element) }
+
     /// An exchange is over: nothing more is said on its stream.
-    func finished(_ stream: StreamID) { exchanges[stream] = nil }
+    func finished(_ stream: StreamID) { exchanges.remove(stream) }
 
     /// A new ingress takes this one's place.
     func replace() { link?.close() }
@@ -24,7 +27,8 @@ final class ClientLink: PeerLinkDelegate {
         let open = try RequestOpen(decoding: payload)
         guard open.bodyLength <= route.generation.requestBody else { throw .badPayload }
         route.context.counters.add(.requestsPost)
-        exchanges[stream] = RouteExchange(open, route: route, owner: self, link: link, stream: stream)
+        let exchange = RouteExchange(open, route: route, owner: self, link: link, stream: stream)
+        exchanges.insert(exchange, for: stream)
     }
 
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
@@ -35,7 +39,7 @@ final class ClientLink: PeerLinkDelegate {
         try exchanges[stream]?.receive(bytes)
     }
 
-    func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation) { try exchanges[stream]?.forward() }
+    func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation) { try exchanges[stream]?.whole() }
 
     func writable(_ stream: StreamID, on link: PeerLink) { exchanges[stream]?.writable() }
 
@@ -44,13 +48,11 @@ final class ClientLink: PeerLinkDelegate {
     }
 
     func reset(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {
-        exchanges.removeValue(forKey: stream)?.abandoned()
+        exchanges.remove(stream)?.abandoned()
     }
 
     func closed(_ link: PeerLink) {
         self.link = nil
-        let lost = exchanges.values
-        exchanges.removeAll()
-        for exchange in lost { exchange.abandoned() }
+        for (_, exchange) in exchanges.removeAll() { exchange.abandoned() }
     }
 }

@@ -61,7 +61,8 @@ final class DialClient: PeerLinkDelegate {
 
     private func ask() {
         guard let link, link.isOpen else { return }
-        while let wish = unasked.first, let stream = link.open(DialOpen(destination: generation.destination).encode()) {
+        let wanted = DialOpen(destination: generation.destination)
+        while let wish = unasked.first, case .stream(let stream) = link.open(wanted.write) {
             unasked.removeFirst()
             link.end(stream)
             wish.asked = .now()

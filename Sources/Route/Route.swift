@@ -15,11 +15,20 @@ public final class Route: WorkerRole {
     let generation: RouteGeneration
     private let supervision: Supervision
     let pool: UpstreamPool
+    let head: UpstreamHead
+    let sessions: UpstreamSessions
+    var serverRequests = ServerRequests()
+    private let helper: HelperThread
     private var clients: ClientLink?
     /// Reused for every message; the loop reads one at a time.
-    var tape = JSONTape()
-    let requestParser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
-    let replyParser = JSONParser(limits: JSONLimits(), surrogates: .replace)
+    private var tape = JSONTape()
+    private static let requestParser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
+    private static let replyParser = JSONParser(limits: JSONLimits(), surrogates: .replace)
+    /// Reused for small answers and events while they are written.
+    var scratch = ByteBuffer()
+    var eventText: [UInt8] = []
+    /// Sessions that are being opened again, and who waits for that.
+    var reopening: [SessionUUID: [(Bool) -> Void]] = [:]
     /// Bytes of messages held at once, at most; far below the role's address space (DESIGN 3).
     private static let byteBudget = 256 << 20
     /// Nodes of a JSON text that the worker keeps memory for: ordinary messages have far fewer.
@@ -27,6 +36,9 @@ public final class Route: WorkerRole {
     private var heldBytes = 0
     private var inFlight = 0
     private var isDraining = false
+    /// The gateway's ids upstream: a random start, so that a restarted worker's are not its predecessor's; below 2^53, where every JSON reader
+    /// is exact.
+    private var lastNumber = UInt64.random(in: 1..<(1 << 20)) << 32
 
     /// Runs the role in the confined process.
     public static func run(_ outcome: Bootstrap.Outcome) -> Never {
@@ -40,14 +52,28 @@ public final class Route: WorkerRole {
         self.loop = loop
         self.supervision = supervision
         generation = try context.decode(RouteGeneration.self)
+        do {
+            sessions = try UpstreamSessions(context, generation)
+        } catch {
+            context.log.error("sessions cannot be kept: \(error)")
+            throw .badPayload
+        }
         let dialing = DialClient(context, loop: loop, supervision: supervision, generation: generation)
         pool = UpstreamPool(context, loop: loop, generation: generation, dialing: dialing)
+        head = UpstreamHead(generation)
+        helper = HelperThread(loop: loop)
         sweep()
     }
 
     private func sweep() {
         loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
-            pool.checkTime(.now())
+            let now = NIODeadline.now()
+            pool.checkTime(now)
+            for exchange in clients?.all ?? [] {
+                if case .events(let relay) = exchange.reply { relay.keepAlive(now) }
+            }
+            serverRequests.removeOld(now)
+            sessions.removeExpired { id, revision in endUpstreamSession(id, revision) }
             sweep()
         }
     }
@@ -96,33 +122,70 @@ public final class Route: WorkerRole {
         if isDraining && inFlight == 0 { supervision.finish() }
     }
 
-    /// The phase `confirmRoute`: the same bytes through the same parser as in the ingress, which may be in an attacker's hands.
-    func confirmRoute(_ body: ByteBuffer) throws(GatewayError) -> MessageSummary {
-        let bytes = body.readableBytesUInt8Span
-        // One huge message must not leave its memory behind.
-        defer { tape.shrink(toCapacity: Route.tapeNodes) }
-        do throws(JSONError) {
-            try requestParser.parse(bytes, into: &tape)
-        } catch {
-            throw .notJSON(offset: error.offset)
-        }
-        return try MessageSummary(tape, bytes)
+    // MARK: Exchanges
+
+    /// An id of the gateway's own.
+    func makeNumber() -> UInt64 {
+        lastNumber += 1
+        return lastNumber
     }
 
-    /// The phase `readReply` of a JSON answer: strict, but lone surrogates of sloppy servers become U+FFFD.
-    /// - Returns: the text to send, or nil if it is not one.
-    func readReply(_ body: ByteBuffer) -> ByteBuffer? {
-        let bytes = body.readableBytesUInt8Span
-        defer { tape.shrink(toCapacity: Route.tapeNodes) }
-        do throws(JSONError) {
-            try replyParser.parse(bytes, into: &tape)
-        } catch {
-            return nil
+    /// The exchanges that are not over.
+    var exchanges: [RouteExchange] { clients?.all ?? [] }
+
+    /// The gateway's id of a call in flight, by the id that the same client gave it.
+    func number(of callID: [UInt8], in exchange: RouteExchange) -> UInt64? {
+        let calls = exchanges.filter {
+            $0.callID == callID && $0.open.method == .post && $0.session == exchange.session
+                && $0.open.identity == exchange.open.identity
         }
-        guard tape.loneSurrogateStrings > 0 else { return body }
-        var mended: [UInt8] = []
-        var rewriter = JSONRewriter()
-        rewriter.append(bytes, tape, to: &mended)
-        return ByteBuffer(bytes: mended)
+        // Without a session two clients may use the same id; neither may cancel the other's call.
+        return calls.count == 1 ? calls[0].number : nil
+    }
+
+    /// The client's token for progress that the server reports on another stream of the same session than the call's.
+    func progressToken(_ spelt: Span<UInt8>, for exchange: RouteExchange) -> [UInt8]? {
+        guard let number = UInt64(decimal: spelt), let session = exchange.session else { return nil }
+        return exchanges.first { $0.number == number && $0.session == session }?.progressToken
+    }
+
+    // MARK: Reading
+
+    /// The phase `confirmRoute`.
+    func confirm(_ body: ByteBuffer, _ open: RequestOpen) throws(GatewayError) -> ConfirmedMessage {
+        defer { tape.shrink(toCapacity: Route.tapeNodes) }
+        return try ConfirmedMessage(body.readableBytesUInt8Span, Route.requestParser, &tape, open)
+    }
+
+    /// The phase `confirmRoute` for a large message.
+    func confirmElsewhere(
+        _ body: ByteBuffer, _ open: RequestOpen, then: @escaping (Result<ConfirmedMessage, GatewayError>) -> Void
+    ) {
+        let read: @Sendable () -> Result<ConfirmedMessage, GatewayError> = {
+            var tape = JSONTape()
+            let body = body
+            do throws(GatewayError) {
+                return .success(try ConfirmedMessage(body.readableBytesUInt8Span, Route.requestParser, &tape, open))
+            } catch {
+                return .failure(error)
+            }
+        }
+        helper.run(read, then: then)
+    }
+
+    /// The phase `readReply`; nil if it is no message.
+    func read(_ bytes: Span<UInt8>) -> ReadReply? {
+        defer { tape.shrink(toCapacity: Route.tapeNodes) }
+        return ReadReply(bytes, Route.replyParser, &tape)
+    }
+
+    /// The phase `readReply` for a large message.
+    func readElsewhere(_ text: ByteBuffer, then: @escaping (ReadReply?) -> Void) {
+        let read: @Sendable () -> ReadReply? = {
+            var tape = JSONTape()
+            let text = text
+            return ReadReply(text.readableBytesUInt8Span, Route.replyParser, &tape)
+        }
+        helper.run(read, then: then)
     }
 }

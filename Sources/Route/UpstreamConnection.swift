@@ -14,10 +14,10 @@ protocol UpstreamReader: AnyObject {
     func replyBody(_ bytes: ByteBuffer)
     /// The body is complete.
     func replyComplete()
-    /// Nothing has come for longer than the request limit.
+    /// Nothing has come for longer than the request limit, or the whole took longer than any request may.
     func replyStalled()
-    /// The connection broke before the answer was complete.
-    func replyBroken(_ reason: String)
+    /// The connection broke before the answer was complete. Stale: it was kept from an earlier exchange, and ended before a byte of this answer.
+    func replyBroken(_ reason: String, isStale: Bool)
 }
 
 /// One connection to the upstream: one exchange at a time, answers read strictly.
@@ -35,11 +35,23 @@ final class UpstreamConnection: ChannelInboundHandler {
         case closed
     }
 
-    private unowned let pool: UpstreamPool
+    private let pool: UpstreamPool
     private let loop: EventLoop
     private let generation: RouteGeneration
     private var context: ChannelHandlerContext?
+    /// Bytes of memory for requests that a connection keeps between them.
+    private static let keptOutput = 8192
     private var phase = Phase.idle
+    private var output = ByteBuffer()
+    private var isReading = true
+    /// Exchanges that were completed before the present one.
+    private var served = 0
+    /// A byte of the present answer has come.
+    private var hasAnswered = false
+    /// Interim answers (1xx) that a final one may have before it.
+    private static let maximumInterims = 16
+    private var interims = 0
+    private var startedAt = NIODeadline.now()
     private var parser = ResponseParser()
     private var input = ByteBuffer()
     private var method = HTTPMethod.post
@@ -81,24 +93,45 @@ final class UpstreamConnection: ChannelInboundHandler {
         return false
     }
 
-    /// Sends a request and reads its answer for `reader`.
-    func start(_ request: ByteBuffer, method: HTTPMethod, reader: UpstreamReader) {
-        guard let context else { return reader.replyBroken("the connection ended") }
+    /// Sends a request, whose head and small body `write` appends and whose large body follows, and reads its answer for `reader`.
+    func start(
+        method: HTTPMethod, reader: UpstreamReader, largeBody: ByteBuffer? = nil, _ write: (inout ByteBuffer) -> Void
+    ) {
+        guard let context else { return reader.replyBroken("the connection ended", isStale: true) }
         self.method = method
         self.reader = reader
         phase = .head
-        lastProgress = .now()
-        context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+        hasAnswered = false
+        interims = 0
+        lastProgress = pool.now
+        startedAt = pool.now
+        var request = output
+        output = ByteBuffer()
+        write(&request)
+        if let largeBody {
+            context.write(wrapOutboundOut(request), promise: nil)
+            context.writeAndFlush(wrapOutboundOut(largeBody), promise: nil)
+        } else {
+            context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+        }
+        // An ordinary request's memory is used again for the next, if the socket has taken it.
+        if request.capacity <= UpstreamConnection.keptOutput {
+            request.clear()
+            output = request
+        }
     }
 
     /// Stops and resumes reading, for an answer that its receiver does not take fast enough.
     func setReading(_ on: Bool) {
+        guard on != isReading else { return }
+        isReading = on
         _ = context?.channel.syncOptions.map { options in try? options.setOption(.autoRead, value: on) }
     }
 
     /// Tells its reader when nothing has come for longer than the request limit.
     func checkTime(_ now: NIODeadline) {
-        if now - lastProgress > .nanoseconds(Int64(generation.requestTimeout)) { reader?.replyStalled() }
+        let isSilent = now - lastProgress > .nanoseconds(Int64(generation.requestTimeout))
+        if isSilent || now - startedAt > .nanoseconds(Int64(generation.requestLimit)) { reader?.replyStalled() }
     }
 
     /// Ends the connection, and with it what the upstream does for the present exchange.
@@ -118,7 +151,8 @@ final class UpstreamConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var chunk = unwrapInboundIn(data)
-        lastProgress = .now()
+        lastProgress = pool.now
+        hasAnswered = true
         if input.readableBytes == 0 { input = chunk } else { input.writeBuffer(&chunk) }
         do throws(HTTP1Error) {
             while self.context != nil, try step() {}
@@ -175,6 +209,11 @@ final class UpstreamConnection: ChannelInboundHandler {
         }
         let length = parser.head.length
         if parser.head.isInterim {
+            interims += 1
+            guard interims <= UpstreamConnection.maximumInterims else {
+                broken("it sends interim answers without end")
+                return false
+            }
             input.moveReaderIndex(forwardBy: length)
             return true
         }
@@ -198,7 +237,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         let finished = reader
         reader = nil
         phase = .idle
-        idleSince = .now()
+        idleSince = pool.now
+        served += 1
         let reusable = keepAlive && input.readableBytes == 0
         if !reusable { phase = .closed }
         setReading(true)
@@ -211,7 +251,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         reader = nil
         phase = .closed
         context?.close(promise: nil)
-        interrupted?.replyBroken(reason)
+        interrupted?.replyBroken(reason, isStale: false)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -232,7 +272,7 @@ final class UpstreamConnection: ChannelInboundHandler {
         phase = .closed
         let interrupted = reader
         reader = nil
-        interrupted?.replyBroken(reason)
         pool.closed(self)
+        interrupted?.replyBroken(reason, isStale: served > 0 && !hasAnswered)
     }
 }

@@ -26,7 +26,7 @@ final class UpstreamPool {
     private let generation: RouteGeneration
     private var idle: [UpstreamConnection] = []
     /// Event streams at most, beside the connections that carry calls: clients of the legacy era keep one open each.
-    private static let streamLimit = 768
+    private let streamLimit: Int
     /// All connections; `open` of them count against the limit of the generation, the others carry event streams.
     private var connections: [ObjectIdentifier: UpstreamConnection] = [:]
     private var open = 0
@@ -36,22 +36,31 @@ final class UpstreamPool {
     private var retryDelay: Int64 = 500
     private var retryScheduled = false
     private var lastDial = NIODeadline.now()
+    /// The time at the last look, at most a second ago: precise enough for limits of seconds.
+    private(set) var now = NIODeadline.now()
 
     init(_ context: WorkerContext, loop: EventLoop, generation: RouteGeneration, dialing: DialClient) {
         self.context = context
         self.loop = loop
         self.generation = generation
         self.dialing = dialing
+        // What the descriptor limit allows, less what calls, links and the log need.
+        var limit = rlimit()
+        let known = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
+        streamLimit = max(64, (known ? Int(clamping: limit.rlim_cur) : 1024) - Int(generation.connections) - 64)
         sweep()
     }
 
-    /// Gives a connection, now or later. Returns a number to `cancel` with, nil if it was given at once.
-    func take(_ ready: @escaping (Result<UpstreamConnection, Failure>) -> Void) -> Int? {
+    /// A connection that can carry an exchange now, if there is one and nobody waited for it before.
+    func takeIdle() -> UpstreamConnection? {
         while let connection = idle.popLast() {
-            guard connection.isUsable else { continue }
-            ready(.success(connection))
-            return nil
+            if connection.isUsable { return connection }
         }
+        return nil
+    }
+
+    /// Gives a connection, later. Returns a number to `cancel` with, nil if the answer was given at once.
+    func wait(_ ready: @escaping (Result<UpstreamConnection, Failure>) -> Void) -> Int? {
         guard waiters.count < Int(generation.queue) else {
             ready(.failure(.queueFull))
             return nil
@@ -78,7 +87,7 @@ final class UpstreamPool {
 
     /// The connection carries an event stream now, for nobody knows how long: it no longer stands in the way of calls.
     func becameStream(_ connection: UpstreamConnection) {
-        guard !connection.isStream, connections.count - open < UpstreamPool.streamLimit else { return }
+        guard !connection.isStream, connections.count - open < streamLimit else { return }
         connection.isStream = true
         open -= 1
         dialForWaiters()
@@ -158,7 +167,7 @@ final class UpstreamPool {
     /// Looks once a second for idle connections and waiters whose time is over.
     private func sweep() {
         loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
-            let now = NIODeadline.now()
+            now = NIODeadline.now()
             let idleLimit = TimeAmount.nanoseconds(Int64(generation.idle))
             for connection in idle where now - connection.idleSince > idleLimit { connection.close() }
             let waitLimit = TimeAmount.nanoseconds(Int64(3 * generation.connectTimeout))

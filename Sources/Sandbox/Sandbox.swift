@@ -107,7 +107,7 @@ public struct Sandbox: Sendable {
         connects: false,
         diesWithSupervisor: true,
         constructions: [.helperThreads: "test_a_worker_has_no_more_threads_than_its_role_may_start"],
-        limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 1),
+        limits: Limits(descriptors: 4096, fileSize: 0, helperThreads: 1),
         systemCalls: [.memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .eventLoop, .noFiles]
     )
 

@@ -60,7 +60,9 @@ extension JSONTape {
 
     /// ``member(_:of:in:)-(Span<UInt8>,_,_)`` with the UTF-8 of a string.
     public func member(named name: String, of node: JSONNode, in bytes: Span<UInt8>) -> JSONNode? {
-        member(name.utf8.span, of: node, in: bytes)
+        // Not `name.utf8.span`: that of a small string dangles when optimised (Swift 6.3).
+        let utf8 = Array(name.utf8)
+        return member(utf8.span, of: node, in: bytes)
     }
 
     /// Whether a string or name, unescaped, is this UTF-8. False for values that are no strings.

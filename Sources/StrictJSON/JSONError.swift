@@ -30,6 +30,11 @@ public struct JSONError: Error, Hashable, Sendable {
         case tooLarge
         /// More values and names than the limit.
         case tooManyNodes
+
+        /// Whether the text was given up for its size alone: as far as it was read it may well be strict JSON, so the sender
+        /// is told "too large" and not "cannot be read". Nesting has a limit too, but that one is a rule of the format
+        /// (DESIGN 5) and not a size.
+        public var isSizeLimit: Bool { self == .tooLarge || self == .tooManyNodes }
     }
 
     /// The rule that was broken.

@@ -32,7 +32,9 @@ public enum JSONText {
 
     /// Appends a string with its quotation marks.
     public static func appendString(_ string: String, to output: inout [UInt8]) {
-        appendString(string.utf8.span, to: &output)
+        // Not `string.utf8.span`: that of a small string dangles when optimised (Swift 6.3).
+        let utf8 = Array(string.utf8)
+        appendString(utf8.span, to: &output)
     }
 
     /// Appends an integer.

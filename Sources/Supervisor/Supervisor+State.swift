@@ -67,6 +67,7 @@ extension Supervisor {
     /// What works less than it should, in words.
     var degradations: [String] {
         var lines = ["no policy: every message passes (this version has no policy engine yet)"]
+        if let problem = state.problem { lines.append("sessions end with this process: \(problem)") }
         for worker in inOrder where worker.state == .down {
             lines.append("\(worker.label) is down: \(worker.lastExit)")
         }

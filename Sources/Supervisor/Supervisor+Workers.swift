@@ -133,16 +133,8 @@ extension Supervisor {
         var sent = worker.send(.generation, descriptors: [descriptor]) {
             GenerationMessage(number: generation, ticket: $0).encode()
         }
-        sent = sent && send(segmentOf: worker, use: .ownCounters, descriptor: worker.counters.writable, to: worker)
-        if worker.id.role == .console {
-            for other in inOrder {
-                sent = sent && send(segmentOf: other, use: .counters, descriptor: other.counters.readOnly, to: worker)
-            }
-            sent =
-                sent
-                && worker.send(.segment, descriptors: [processTable.readOnly]) {
-                    SegmentMessage(use: .processTable, role: Role.supervisor.rawValue, index: 0, ticket: $0).encode()
-                }
+        for segment in HandedSegment.all(for: worker, among: inOrder, processTable: processTable.readOnly) {
+            sent = sent && worker.send(.segment, descriptors: [segment.descriptor], segment.message)
         }
         guard sent else {
             worker.killReason = "does not take its descriptors"
@@ -151,18 +143,10 @@ extension Supervisor {
         worker.control?.send(.begin)
     }
 
-    private func send(
-        segmentOf owner: WorkerProcess, use: SegmentUse, descriptor: Int32, to worker: WorkerProcess
-    ) -> Bool {
-        worker.send(.segment, descriptors: [descriptor]) {
-            SegmentMessage(use: use, role: owner.id.role.rawValue, index: owner.id.index, ticket: $0).encode()
-        }
-    }
-
     private func encodedGeneration(_ worker: WorkerProcess) -> [UInt8] {
         var writer = FieldWriter()
         switch worker.id.role {
-        case .ingress: IngressGeneration(configuration).write(&writer)
+        case .ingress: IngressGeneration(configuration, sessionKeys: sessionKeys).write(&writer)
         case .route: RouteGeneration(configuration, index: Int(worker.id.index)).write(&writer)
         case .dialer: DialerGeneration(configuration).write(&writer)
         case .console: ConsoleGeneration(configuration, owner: geteuid()).write(&writer)

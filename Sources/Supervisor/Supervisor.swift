@@ -42,8 +42,12 @@ public final class Supervisor {
     var lastTick = PollLoop.now()
     var readinessRetry: PollLoop.Timer?
     let processTable: (segment: SnapshotSegment, readOnly: Int32)
-    /// Held for their locks.
-    let directories: [OwnDirectory]
+    /// Held for its lock, unless it is the state directory too.
+    let runtimeDirectory: OwnDirectory?
+    /// Held for its lock.
+    let state: StateDirectory
+    /// The keys of session ids, newest first: the ingress's, which gets them at each start.
+    let sessionKeys: [[UInt8]]
 
     /// A link that is up: its number and its place in the topology.
     struct LiveLink {
@@ -76,13 +80,10 @@ public final class Supervisor {
 
         var listeners = try Listeners.takePassed()
         let account = try Supervisor.account(configuration)
-        let places = [
-            (configuration.stateDirectory, "state directory", "--state-dir"),
-            (configuration.runtimeDirectory, "runtime directory", "--runtime-dir"),
-        ]
-        for (path, purpose, _) in places {
-            try OwnDirectory.prepare(path, purpose: purpose, owner: account.map { ($0.uid, $0.gid) })
-        }
+        let owner = account.map { (uid: $0.uid, gid: $0.gid) }
+        var state = StateDirectory(configuration)
+        try state.prepare(owner: owner)
+        try OwnDirectory.prepare(configuration.runtimeDirectory, purpose: "runtime directory", owner: owner)
         if !listeners.contains(where: { $0.use == .mcp }) {
             listeners.append(try Listeners.bind(.mcp, configuration.listen, option: "--listen"))
         }
@@ -90,21 +91,26 @@ public final class Supervisor {
             listeners.append(try Listeners.bind(.metrics, configuration.metricsAddress, option: "--metrics-addr"))
         }
         try Supervisor.dropPrivileges(account)
-        var directories: [OwnDirectory] = []
-        for (path, purpose, option) in places {
-            if directories.contains(where: { $0.path == path }) { continue }
-            directories.append(try OwnDirectory(path, purpose: purpose, option: option))
+        try state.open()
+        sessionKeys = try state.sessionKeys()
+        if state.directory?.path == configuration.runtimeDirectory {
+            runtimeDirectory = nil
+        } else {
+            runtimeDirectory = try OwnDirectory(
+                configuration.runtimeDirectory, purpose: "runtime directory", option: "--runtime-dir")
         }
-        self.directories = directories
+        self.state = state
         listeners.append(try Listeners.bindControl(path: configuration.runtimeDirectory + "/control.sock"))
         self.listeners = listeners
         processTable = try Supervisor.makeProcessTable()
+        // With its memory the last run's knowledge of ended sessions is gone, so its sessions are over, unless other instances may have begun them.
+        let floor = configuration.sessions.isShared ? 0 : UInt64(max(0, time(nil)))
         for worker in topology.workers {
             let limits = configuration.supervision
             let history = CrashHistory(
                 minimum: limits.backoffMinimum, maximum: limits.backoffMaximum, limit: limits.crashLimit,
                 window: limits.crashWindow)
-            workers[worker.id] = try WorkerProcess(worker, history: history)
+            workers[worker.id] = try WorkerProcess(worker, history: history, sessionFloor: floor)
         }
     }
 
@@ -120,6 +126,7 @@ public final class Supervisor {
         log.info(
             "starting \(workers.count) workers; clients connect to \(address(.mcp)), health and metrics at \(address(.metrics))"
         )
+        if let problem = state.problem { log.warning("sessions end with this process: \(problem)") }
         advanceStage()
         tick()
         startWatchdog()

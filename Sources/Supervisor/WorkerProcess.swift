@@ -4,6 +4,7 @@ import Link
 import PollLoop
 import Roles
 import Segment
+import Sessions
 import Telemetry
 
 /// What the supervisor knows and holds of one worker. The supervisor's methods act on it; nothing here decides.
@@ -13,6 +14,8 @@ final class WorkerProcess {
     let stage: Int
     /// The writable and the read-only descriptor of the worker's counters; they outlive every process of this worker.
     let counters: (writable: Int32, readOnly: Int32)
+    /// The writable descriptor of an ingress's or route's sessions, which nobody else gets; it outlives every process of this worker.
+    let sessionState: Int32?
 
     var state: WorkerState = .idle
     var history: CrashHistory
@@ -36,7 +39,8 @@ final class WorkerProcess {
     /// Whether it was ever ready: before that, a crash loop ends the daemon's start.
     var wasReady = false
 
-    init(_ worker: Topology.Worker, history: CrashHistory) throws(StartError) {
+    /// `sessionFloor`: sessions begun by then, in seconds since 1970 UTC, and not in the ingress's table are over.
+    init(_ worker: Topology.Worker, history: CrashHistory, sessionFloor: UInt64) throws(StartError) {
         id = worker.id
         name = worker.name
         stage = worker.stage
@@ -46,6 +50,12 @@ final class WorkerProcess {
             let readOnly = ck_reopen_read_only(writable)
             guard readOnly >= 0 else { throw SegmentError(action: "reopen a segment", code: -readOnly) }
             counters = (writable, readOnly)
+            sessionState =
+                switch id.role {
+                case .ingress: try SessionTable.create(floor: sessionFloor)
+                case .route: try UpstreamSessionTable.create()
+                default: nil
+                }
         } catch {
             throw StartError("cannot \(error.action) for \(worker.name)", code: error.code)
         }

@@ -36,9 +36,24 @@ public enum Counter: Int, CaseIterable, Sendable {
     case inFlight = 15
     /// What the last attempt to reach the upstream showed: an `UpstreamState` (a gauge).
     case upstreamState = 16
+    /// Requests that named a session which is none, or not theirs, or over.
+    case sessionsRefused = 17
+    /// Sessions that are alive (a gauge).
+    case activeSessions = 18
+    /// Messages of a server that belong to no request of one client, or cannot be read: never handed on.
+    case droppedMessages = 19
+    /// Requests sent a second time because a kept connection had ended.
+    case repeatedRequests = 20
+    /// Sessions opened again with an upstream that had lost them.
+    case reopenedSessions = 21
 
     /// Whether the value goes down too; such a slot starts at 0 in every new worker.
-    public var isGauge: Bool { self == .openConnections || self == .inFlight || self == .upstreamState }
+    public var isGauge: Bool {
+        switch self {
+        case .openConnections, .inFlight, .upstreamState, .activeSessions: true
+        default: false
+        }
+    }
 }
 
 /// What a route's worker last saw of its upstream; the value of `Counter.upstreamState`.

@@ -27,8 +27,8 @@ public enum Bootstrap {
 
     /// Takes what the supervisor hands over, runs `warmUp`, and confines the process.
     ///
-    /// Exits with a message where anything is missing: a worker that cannot be confined does no work.
-    public static func prepare(_ arguments: WorkerArguments, warmUp: () -> Void) -> Outcome {
+    /// Exits with a message where anything is missing: a worker that cannot be confined, or lacks what it needs for its work, does none.
+    public static func prepare(_ arguments: WorkerArguments, warmUp: () throws -> Void) -> Outcome {
         signal(SIGTERM, SIG_IGN)
         unsafe ck_set_name("mcpgw-\(arguments.role.name)")
         let log = Log(role: arguments.role, name: arguments.role == .route ? arguments.name : nil)
@@ -49,10 +49,19 @@ public enum Bootstrap {
             exit(70)
         }
         close(own)
+        guard (inherited.state != nil) == arguments.role.keepsState else {
+            log.error("the supervisor handed over no state, or that of another role; exiting")
+            exit(70)
+        }
         let context = WorkerContext(
             arguments: arguments, generation: inherited.generation, configuration: inherited.configuration,
-            counters: Counters(segment), segments: inherited.segments)
-        warmUp()
+            counters: Counters(segment), state: inherited.state, segments: inherited.segments)
+        do {
+            try warmUp()
+        } catch {
+            log.error("\(error)")
+            exit(72)
+        }
         let report = confine(arguments, log)
         return Outcome(
             context: context, supervision: Supervision(companion: companion, log: context.log),
@@ -83,6 +92,7 @@ public enum Bootstrap {
         var generation: UInt64 = 0
         var configuration: [UInt8] = []
         var counters: Int32?
+        var state: Int32?
         var segments: [SharedSegment] = []
     }
 
@@ -107,9 +117,12 @@ public enum Bootstrap {
             case .segment:
                 let message = try SegmentMessage(decoding: payload.span)
                 let descriptor = try companion.receive(message.ticket, count: 1)[0]
-                if message.use == .ownCounters {
-                    result.counters = descriptor
-                } else {
+                switch message.use {
+                case .ownCounters: result.counters = descriptor
+                case .state:
+                    guard result.state == nil else { throw .notPermitted }
+                    result.state = descriptor
+                case .counters, .processTable:
                     guard let role = Role(rawValue: message.role) else { throw .badPayload }
                     result.segments.append(
                         SharedSegment(use: message.use, role: role, index: message.index, descriptor: descriptor))

@@ -90,6 +90,12 @@ extension ByteBuffer {
         writeMultipleIntegers(words.0, words.1, endianness: .little)
     }
 
+    /// Appends a `reset` or `cancel` frame.
+    mutating func writeFrame(_ type: FrameType, stream: StreamID, _ reason: StreamEndReason) {
+        writeFrameHead(type, length: 1, stream: stream)
+        writeInteger(reason.rawValue)
+    }
+
     /// Appends a whole frame.
     mutating func writeFrame(_ type: FrameType, stream: StreamID = .control, payload: [UInt8]) {
         writeFrameHead(type, length: payload.count, stream: stream)

@@ -44,14 +44,19 @@ public final class PeerLink: ChannelInboundHandler {
 
     /// What the supervisor said of the link.
     public let attachment: AttachMessage
-    private weak var delegate: PeerLinkDelegate?
+    /// Strong, and dropped when the link closes: a weak reference would make every use of its target dearer.
+    private var delegate: PeerLinkDelegate?
     private let supervision: Supervision
     private let loop: EventLoop
     private var streams: StreamTable
     private var context: ChannelHandlerContext?
     private var input = ByteBuffer()
     private var output: ByteBuffer
+    /// Reused for every head.
+    private var writer = FieldWriter()
     private var flushScheduled = false
+    /// Whether the socket takes more, as it said last.
+    private var isWritable = true
     private var isCondemned = false
     private var isClosed = false
     /// Streams that have more to say than the socket takes at the moment.
@@ -93,26 +98,42 @@ public final class PeerLink: ChannelInboundHandler {
 
     // MARK: Sending
 
-    /// Opens a stream; nil if the link is closed or full.
-    public func open(_ payload: [UInt8]) -> StreamID? {
-        guard isOpen, let stream = streams.open() else { return nil }
-        output.writeFrame(.open, stream: stream, payload: payload)
-        scheduleFlush()
-        return stream
+    /// The outcome of `open`.
+    public enum Opening {
+        /// The stream there is now.
+        case stream(StreamID)
+        /// The head holds more than a link carries.
+        case refused
+        /// The link is closed or has no stream free.
+        case full
     }
 
-    /// Sends the answer's head, once.
-    public func sendHead(_ stream: StreamID, _ payload: [UInt8]) {
-        guard isOpen, streams.sendHead(stream) else { return }
-        output.writeFrame(.head, stream: stream, payload: payload)
+    /// Opens a stream with the head that `write` writes; false from it means that the other side would refuse the head.
+    public func open(_ write: (inout FieldWriter) -> Bool) -> Opening {
+        guard isOpen else { return .full }
+        writer.reset()
+        guard write(&writer) else { return .refused }
+        guard let stream = streams.open() else { return .full }
+        output.writeFrame(.open, stream: stream, payload: writer.bytes)
         scheduleFlush()
+        return .stream(stream)
+    }
+
+    /// Sends the answer's head, once. False: it holds more than a link carries.
+    public func sendHead(_ stream: StreamID, _ write: (inout FieldWriter) -> Bool) -> Bool {
+        writer.reset()
+        guard write(&writer) else { return false }
+        guard isOpen, streams.sendHead(stream) else { return true }
+        output.writeFrame(.head, stream: stream, payload: writer.bytes)
+        scheduleFlush()
+        return true
     }
 
     /// Sends as much of `bytes` as there is credit for and leaves the rest; `writable` tells when to go on.
     public func sendData(_ stream: StreamID, _ bytes: inout ByteBuffer) {
         while isOpen, bytes.readableBytes > 0 {
             // What the socket does not take stays with its owner: credit of many streams together is more than one process should queue.
-            guard context?.channel.isWritable ?? (output.readableBytes < PeerLink.highWater) else {
+            guard isWritable, context != nil || output.readableBytes < PeerLink.highWater else {
                 held.append(stream)
                 return
             }
@@ -141,14 +162,14 @@ public final class PeerLink: ChannelInboundHandler {
     /// Gives the stream up.
     public func reset(_ stream: StreamID, _ reason: StreamEndReason) {
         guard isOpen, streams.sendReset(stream) else { return }
-        output.writeFrame(.reset, stream: stream, payload: [reason.rawValue])
+        output.writeFrame(.reset, stream: stream, reason)
         scheduleFlush()
     }
 
     /// Says that the answer is no longer wanted (opener only).
     public func cancel(_ stream: StreamID, _ reason: StreamEndReason) {
         guard isOpen, streams.sendCancel(stream) else { return }
-        output.writeFrame(.cancel, stream: stream, payload: [reason.rawValue])
+        output.writeFrame(.cancel, stream: stream, reason)
         scheduleFlush()
     }
 
@@ -175,6 +196,11 @@ public final class PeerLink: ChannelInboundHandler {
         guard output.readableBytes > 0, let context else { return }
         context.write(wrapOutboundOut(output), promise: nil)
         output = context.channel.allocator.buffer(capacity: 4096)
+        checkBacklog(context)
+    }
+
+    private func checkBacklog(_ context: ChannelHandlerContext) {
+        guard !isWritable else { return }
         let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
         if let waiting, waiting > PeerLink.maximumBacklog { condemn(.silent) }
     }
@@ -185,9 +211,26 @@ public final class PeerLink: ChannelInboundHandler {
         flushScheduled = true
         loop.assumeIsolated().execute { [self] in
             flushScheduled = false
-            writeOutput()
-            context?.flush()
+            flush()
         }
+    }
+
+    private func flush() {
+        guard let context else { return }
+        // What is written while the socket takes this (it may say that it takes more again) begins a buffer of its own.
+        var written = output
+        output = ByteBuffer()
+        if written.readableBytes > 0 {
+            context.writeAndFlush(wrapOutboundOut(written), promise: nil)
+        } else {
+            context.flush()
+        }
+        // Usually the socket has taken all of it, and the memory is used again.
+        if output.readableBytes == 0, written.capacity <= PeerLink.readSize {
+            written.clear()
+            output = written
+        }
+        checkBacklog(context)
     }
 
     // MARK: Receiving
@@ -200,48 +243,56 @@ public final class PeerLink: ChannelInboundHandler {
 
     /// SwiftNIO's event: bytes of the peer: as many frames as are whole are delivered.
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var chunk = unwrapInboundIn(data)
-        if input.readableBytes == 0 {
-            input = chunk
+        var received = input
+        input = ByteBuffer()
+        if received.readableBytes == 0 {
+            received = unwrapInboundIn(data)
         } else {
-            input.writeBuffer(&chunk)
+            received.writeImmutableBuffer(unwrapInboundIn(data))
         }
+        let bytes = received
+        let span = bytes.readableBytesUInt8Span
+        var position = 0
         do throws(LinkViolation) {
-            while isOpen, let frame = try FrameReader.next(input.readableBytesUInt8Span, from: 0) { try deliver(frame) }
+            while !isClosed, let frame = try FrameReader.next(span, from: position) {
+                try deliver(frame, bytes, span)
+                position = frame.payload.upperBound
+            }
         } catch {
             condemn(error)
         }
-        if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
+        guard position < span.count, !isClosed else { return }
+        // A piece of a frame waits for the rest, in memory of its own.
+        let rest = bytes.getSlice(at: bytes.readerIndex + position, length: span.count - position)
+        if let rest { input.writeImmutableBuffer(rest) }
     }
 
-    private func deliver(_ frame: FrameRange) throws(LinkViolation) {
-        defer { input.moveReaderIndex(forwardBy: frame.payload.upperBound) }
+    private func deliver(_ frame: FrameRange, _ bytes: ByteBuffer, _ span: Span<UInt8>) throws(LinkViolation) {
         let head = frame.head
         guard head.type.isStreamFrame else { throw .notPermitted }
         let stream = head.stream
-        let first = input.readableBytesUInt8Span
         var credit = 0
         if head.type == .credit {
-            var reader = FieldReader(first, frame.payload)
+            var reader = FieldReader(span, frame.payload)
             credit = Int(try reader.u32())
         }
         let outcome = try streams.receive(head, credit: credit)
         if outcome.answerWithReset {
-            output.writeFrame(.reset, stream: stream, payload: [StreamEndReason.finished.rawValue])
+            output.writeFrame(.reset, stream: stream, .finished)
+            scheduleFlush()
         }
-        if outcome.answerWithReset { scheduleFlush() }
         guard let delegate else { return }
         switch outcome.event {
-        case .opened: try delegate.opened(stream, first.extracting(frame.payload), on: self)
-        case .head: try delegate.head(stream, first.extracting(frame.payload), on: self)
+        case .opened: try delegate.opened(stream, span.extracting(frame.payload), on: self)
+        case .head: try delegate.head(stream, span.extracting(frame.payload), on: self)
         case .data:
-            let start = input.readerIndex + frame.payload.lowerBound
-            guard let bytes = input.getSlice(at: start, length: head.length) else { throw .badLength }
-            try delegate.data(stream, bytes, on: self)
+            let start = bytes.readerIndex + frame.payload.lowerBound
+            guard let piece = bytes.getSlice(at: start, length: head.length) else { throw .badLength }
+            try delegate.data(stream, piece, on: self)
         case .ended: try delegate.ended(stream, on: self)
         case .credit: delegate.writable(stream, on: self)
-        case .cancelled: delegate.cancelled(stream, try reason(first, frame), on: self)
-        case .reset: delegate.reset(stream, try reason(first, frame), on: self)
+        case .cancelled: delegate.cancelled(stream, try reason(span, frame), on: self)
+        case .reset: delegate.reset(stream, try reason(span, frame), on: self)
         case .ignored: break
         }
     }
@@ -253,7 +304,8 @@ public final class PeerLink: ChannelInboundHandler {
 
     /// SwiftNIO's event: the socket takes more again, or no more for now.
     public func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard context.channel.isWritable else { return }
+        isWritable = context.channel.isWritable
+        guard isWritable else { return }
         let streams = held
         held.removeAll()
         for stream in streams { delegate?.writable(stream, on: self) }
@@ -272,6 +324,8 @@ public final class PeerLink: ChannelInboundHandler {
         self.context = nil
         context?.close(promise: nil)
         if !isCondemned { supervision.lost(link: attachment.link) }
+        let delegate = self.delegate
+        self.delegate = nil
         delegate?.closed(self)
     }
 }

@@ -18,6 +18,11 @@ public struct SharedSegment {
     public let descriptor: Int32
 }
 
+extension Role {
+    /// Whether the role's workers have a segment of state that outlives them.
+    var keepsState: Bool { self == .ingress || self == .route }
+}
+
 /// What a worker knows and holds when its role begins.
 public final class WorkerContext {
     /// Its role.
@@ -32,13 +37,16 @@ public final class WorkerContext {
     public let configuration: [UInt8]
     /// Its counters.
     public let counters: Counters
+    /// The segment in which an ingress or a route keeps its sessions; nil in other roles. Inherited from the worker's predecessors, and to be
+    /// treated as hostile input. The role maps it and closes the descriptor.
+    public let state: Int32?
     /// Segments of others.
     public let segments: [SharedSegment]
     /// Its log.
     public let log: Log
 
     init(
-        arguments: WorkerArguments, generation: UInt64, configuration: [UInt8], counters: Counters,
+        arguments: WorkerArguments, generation: UInt64, configuration: [UInt8], counters: Counters, state: Int32?,
         segments: [SharedSegment]
     ) {
         role = arguments.role
@@ -47,6 +55,7 @@ public final class WorkerContext {
         self.generation = generation
         self.configuration = configuration
         self.counters = counters
+        self.state = state
         self.segments = segments
         log = Log(role: role, name: role == .route ? name : nil)
     }

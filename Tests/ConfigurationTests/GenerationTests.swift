@@ -27,11 +27,16 @@ private struct Sample {
 
     static func all(_ configuration: Configuration) -> [Sample] {
         [
-            Sample(IngressGeneration(configuration)), Sample(DialerGeneration(configuration)),
+            Sample(IngressGeneration(configuration, sessionKeys: sessionKeys)), Sample(DialerGeneration(configuration)),
             Sample(ConsoleGeneration(configuration, owner: 4711)), Sample(EmptyGeneration()),
         ] + configuration.routes.indices.map { Sample(RouteGeneration(configuration, index: $0)) }
     }
 }
+
+/// Two keys whose bytes appear nowhere else.
+private let sessionKeys = [
+    Array("the-newest-session-key-32-bytes.".utf8), Array("the-older-session-key-32-bytes..".utf8),
+]
 
 @Suite struct GenerationTests {
     /// A configuration in which no two values are alike, so that a mixed-up field shows.
@@ -52,6 +57,11 @@ private struct Sample {
         result.limits.upstreamConnections = 1007
         result.limits.upstreamIdle = 1008
         result.limits.queue = 1009
+        result.limits.event = 1010
+        result.limits.requestLimit = 1011
+        result.limits.keepAlive = 1012
+        result.sessions.idle = 1013
+        result.sessions.lifetime = 1014
         return result
     }
 
@@ -101,16 +111,21 @@ private struct Sample {
 
     @Test func everyValueArrivesInItsOwnField() throws {
         let configuration = try configuration(routes: 2)
-        let ingress = try IngressGeneration(decoding: encoded(IngressGeneration(configuration)))
+        let ingress = try IngressGeneration(
+            decoding: encoded(IngressGeneration(configuration, sessionKeys: sessionKeys)))
         #expect(ingress.routes == ["name-of-0", "name-of-1"])
         #expect([ingress.requestBody, ingress.headTimeout, ingress.bodyTimeout] == [1001, 1003, 1004])
         #expect(ingress.queue == 1009)
+        #expect([ingress.sessionIdle, ingress.sessionLifetime] == [1013, 1014])
+        #expect(ingress.sessionKeys == sessionKeys)
         let route = try RouteGeneration(decoding: encoded(RouteGeneration(configuration, index: 1)))
         #expect([route.name, route.authority, route.target] == ["name-of-1", "host-1.example:4001", "/target-1?x"])
         #expect(
             [route.reply, route.requestBody, route.requestTimeout, route.connectTimeout] == [1002, 1001, 1005, 1006])
         #expect([route.destination, route.connections, route.queue] == [1, 1007, 1009])
         #expect(route.idle == 1008)
+        #expect([route.event, route.requestLimit, route.keepAlive] == [1010, 1011, 1012])
+        #expect([route.sessionIdle, route.sessionLifetime] == [1013, 1014])
         let dialer = try DialerGeneration(decoding: encoded(DialerGeneration(configuration)))
         #expect(dialer.connectTimeout == 1006)
         let console = try ConsoleGeneration(decoding: encoded(ConsoleGeneration(configuration, owner: 4711)))
@@ -160,7 +175,7 @@ private struct Sample {
                 expect(route, knows: upstreams.target, index == other, "route \(other)")
                 expect(route, knows: upstreams.name, index == other, "route \(other)")
             }
-            let ingress = encoded(IngressGeneration(configuration))
+            let ingress = encoded(IngressGeneration(configuration, sessionKeys: sessionKeys))
             expect(ingress, knows: upstreams.name, true, "ingress")
             expect(ingress, knows: upstreams.host, false, "ingress")
             expect(ingress, knows: upstreams.target, false, "ingress")
@@ -175,6 +190,30 @@ private struct Sample {
         for sample in Sample.all(configuration) {
             expect(sample.bytes, knows: "the-state-directory", false, sample.name)
             expect(sample.bytes, knows: "the-runtime-directory", false, sample.name)
+        }
+    }
+
+    /// With a key too few there is none, with one too many nobody knows what it is for, and a short one is no key.
+    @Test func onlyOneOrTwoWholeKeysAreAccepted() throws {
+        let configuration = try configuration(routes: 1)
+        let (key, other) = (sessionKeys[0], sessionKeys[1])
+        for keys in [[key], [key, other]] {
+            let read = try IngressGeneration(decoding: encoded(IngressGeneration(configuration, sessionKeys: keys)))
+            #expect(read.sessionKeys == keys)
+        }
+        for keys in [
+            [], [key, other, key], [[]], [Array(key.dropLast())], [key + [0]], [key, Array(other.dropLast())],
+        ] {
+            let bytes = encoded(IngressGeneration(configuration, sessionKeys: keys))
+            #expect(throws: LinkViolation.badPayload) { try IngressGeneration(decoding: bytes) }
+        }
+    }
+
+    @Test func onlyTheIngressHasTheSessionKeys() throws {
+        for sample in Sample.all(try configuration(routes: 3)) {
+            for key in sessionKeys {
+                #expect(sample.bytes.contains(key) == (sample.name == "IngressGeneration"), "\(sample.name)")
+            }
         }
     }
 

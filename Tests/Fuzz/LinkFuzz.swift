@@ -141,22 +141,39 @@ private func decodeAll(_ type: FrameType, _ payload: [UInt8]) {
         var writer = FieldWriter()
         precondition(message.write(&writer) == (payload.count <= FrameHead.maximumHead), "accepted, but not sendable")
         if payload.count <= FrameHead.maximumHead { same(payload, writer.bytes) }
-        for field in message.fields { checkLine(field.name + field.value) }
-        checkLine(message.session)
+        check(message.fields)
     case .head:
         same(payload, (try? DialOutcome(decoding: payload.span))?.encode())
         guard let message = try? ReplyHead(decoding: payload.span) else { return }
         var writer = FieldWriter()
         precondition(message.write(&writer) == (payload.count <= FrameHead.maximumHead), "accepted, but not sendable")
         if payload.count <= FrameHead.maximumHead { same(payload, writer.bytes) }
-        for field in message.fields { checkLine(field.name + field.value) }
-        checkLine(message.session + message.challenge)
+        checkLine(message.challenge)
     case .begin, .drain, .ready, .data, .end, .credit, .cancel, .reset: break
     }
 }
 
 private func same(_ payload: [UInt8], _ again: [UInt8]?) {
     if let again { precondition(again == payload, "a message has two encodings") }
+}
+
+/// The lines as an upstream takes them apart: each has a name that may be forwarded, and none is empty, which would end the head.
+private func check(_ lines: FieldLines) {
+    var rest = lines.bytes[...]
+    while !rest.isEmpty {
+        guard let end = rest.firstIndex(of: 13), end + 1 < rest.endIndex, rest[end + 1] == 10,
+            let colon = rest[..<end].firstIndex(of: 58)
+        else { preconditionFailure("a line that does not end, or has no name") }
+        let name = String(decoding: rest[..<colon], as: UTF8.self)
+        let isParameter = name.hasPrefix("mcp-param-") && name.utf8.count > 10
+        precondition(
+            isParameter || ["traceparent", "tracestate", "baggage"].contains(name), "a name that is not forwarded")
+        let isToken = name.utf8.allSatisfy { $0 > 32 && $0 < 127 && !(65...90).contains($0) }
+        precondition(isToken, "a name that is no lower-case token")
+        let isValue = rest[colon..<end].allSatisfy { $0 >= 32 && $0 != 127 || $0 == 9 }
+        precondition(isValue, "a value that breaks out of its line")
+        rest = rest[(end + 2)...]
+    }
 }
 
 private func checkLine(_ text: String) {

@@ -79,6 +79,11 @@ import Testing
         #expect(two.length == second.utf8.count)
     }
 
+    @Test func nothingFollowsAConnect() {
+        #expect(readRequest("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n").head?.keepAlive == false)
+        #expect(readRequest("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").head?.keepAlive == true)
+    }
+
     @Test func fieldsAreFoundByName() throws {
         let bytes = Array(
             "GET / HTTP/1.1\r\nhOST: a\r\nBaggage: one\r\nBAGGAGE: two\r\nX-Other: three\r\n\r\n".utf8)

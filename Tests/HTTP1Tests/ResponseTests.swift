@@ -50,6 +50,24 @@ import Testing
         #expect(two.status == 202 && !two.isInterim && !two.keepAlive)
     }
 
+    @Test func anyNumberOfInterimHeadsComesBeforeTheFinalOne() throws {
+        let interims = ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early\r\nLink: a\r\nLink: b\r\n\r\n"]
+        var rest = Array((interims + interims + ["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]).joined().utf8)
+        var parser = ResponseParser()
+        var statuses: [Int] = []
+        var framings: [BodyFraming] = []
+        while statuses.last ?? 100 < 200 {
+            let isComplete = try parser.parseHead(rest.span, requestMethod: .post)
+            #expect(isComplete)
+            statuses.append(parser.head.status)
+            framings.append(parser.head.framing)
+            rest.removeFirst(parser.head.length)
+        }
+        #expect(statuses == [100, 103, 100, 103, 200])
+        #expect(framings == [.none, .none, .none, .none, .length(2)])
+        #expect(rest == Array("{}".utf8))
+    }
+
     @Test(arguments: [
         ("HTTP/1.0 200 OK\r\n", HTTP1Error.unsupportedVersion), ("HTTP/2.0 200 OK\r\n", .unsupportedVersion),
         ("http/1.1 200 OK\r\n", .malformedVersion), ("HTTP/1.1 200\r\n", .malformedStatusLine),
@@ -69,6 +87,10 @@ import Testing
         ("HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n", .unexpectedLength),
         ("HTTP/1.1 200 OK\r\nContent-Type: a\r\nContent-Type: b\r\n", .repeatedField),
         ("HTTP/1.1 200 OK\r\nMcp-Session-Id: a\r\nMcp-Session-Id: b\r\n", .repeatedField),
+        ("HTTP/1.1 200 OK\r\nmcp-session-id: a\r\nMCP-SESSION-ID: a\r\n", .repeatedField),
+        ("HTTP/1.1 200 OK\r\nMcp-Protocol-Version: a\r\nMcp-Protocol-Version: b\r\n", .repeatedField),
+        ("HTTP/1.1 302 Found\r\nLocation: a\r\nLocation: b\r\n", .repeatedField),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\t\r\n", .malformedContentLength),
     ])
     func aDoubtfulHeadIsRefused(head: String, reason: HTTP1Error) {
         #expect(readResponse(head + "\r\n").error == reason)

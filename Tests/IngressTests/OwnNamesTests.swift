@@ -5,6 +5,9 @@ import Testing
 @Suite struct OwnNamesTests {
     private static let loopback = ["127.0.0.1:9090", "[::1]:9090", "127.0.0.2:80"]
 
+    /// By the way that requests take.
+    private func accepts(_ names: OwnNames, _ host: String) -> Bool { names.accepts(host: Array(host.utf8).span) }
+
     @Test(arguments: loopback)
     func aLoopbackListenerIsCalledByTheLoopbacksNames(address: String) {
         let names = OwnNames(address: address)
@@ -14,6 +17,7 @@ import Testing
             "[::1]:9090", "localhost:",
         ] {
             #expect(names.accepts(host: host), "\(host)")
+            #expect(accepts(names, host), "\(host)")
             #expect(names.accepts(origin: "http://\(host)"))
             #expect(names.accepts(origin: "https://\(host)"))
         }
@@ -42,6 +46,7 @@ import Testing
         for address in Self.loopback {
             let names = OwnNames(address: address)
             #expect(!names.accepts(host: host), "\(host) at \(address)")
+            #expect(!accepts(names, host), "\(host) at \(address)")
             #expect(!names.accepts(origin: "http://\(host)"), "\(host) at \(address)")
         }
     }
@@ -71,5 +76,47 @@ import Testing
         #expect(!six.accepts(host: "2001:db8::7"))
         #expect(!six.accepts(host: "[2001:db8::71]"))
         #expect(!six.accepts(host: "[::1]"))
+    }
+
+    @Test func aUnixSocketIsCalledLocalhost() {
+        let names = OwnNames(address: "unix:/run/mcpgw/ingress")
+        for host in ["localhost", "LOCALHOST", "localhost:80", "127.0.0.1"] {
+            #expect(accepts(names, host), "\(host)")
+        }
+        for host in ["", "evil.example", "localhost.evil.example", "/run/mcpgw/ingress", "unix:/run/mcpgw/ingress"] {
+            #expect(!accepts(names, host), "\(host)")
+        }
+    }
+
+    /// The spellings that are known beforehand are a short cut, not a second opinion.
+    @Test func theShortCutAndTheFullReadingAgree() {
+        let addresses =
+            Self.loopback + [
+                "0.0.0.0:80", "192.0.2.7:9090", "[2001:db8::7]:9090", "127.0.0.1:0", "unix:/run/mcpgw/ingress",
+                "unix:", "unix:/a:b",
+            ]
+        let names = [
+            "localhost", "LocalHost", "127.0.0.1", "127.0.0.2", "[::1]", "::1", "192.0.2.7", "[2001:db8::7]",
+            "[2001:DB8::7]", "0.0.0.0", "unix", "evil.example", "",
+        ]
+        let ports = ["", ":", ":9090", ":80", ":0", ":90900", ":9090:9090", ":x", " ", ".", "/run/mcpgw/ingress"]
+        var accepted = 0
+        for address in addresses {
+            let own = OwnNames(address: address)
+            for host in names.flatMap({ name in ports.map { name + $0 } }) + addresses {
+                // The value and what resembles it: a byte more or less at either end.
+                let value = Array(host.utf8)
+                let more = Array(".:0x@/ \0".utf8) + [0xFF]
+                let values =
+                    [value, Array(value.dropFirst()), Array(value.dropLast())]
+                    + more.flatMap { [value + [$0], [$0] + value] }
+                for bytes in values {
+                    let short = own.accepts(host: bytes.span)
+                    #expect(short == own.accepts(host: String(decoding: bytes, as: UTF8.self)), "\(host) at \(address)")
+                    if short { accepted += 1 }
+                }
+            }
+        }
+        #expect(accepted > 100)
     }
 }

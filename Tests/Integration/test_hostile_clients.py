@@ -1,5 +1,6 @@
 """Clients that take more than they give: each costs the gateway a bounded amount, and the others are served meanwhile."""
 
+import json
 import os
 import signal
 import socket
@@ -200,9 +201,10 @@ def test_connections_beyond_the_limit_are_closed_and_the_full_table_stops_no_res
 
 
 def sized_answer(asked, connection):
-    """An answer of the size the request's header says."""
-    size = int(asked.headers["mcp-param-size"])
-    text = b'{"jsonrpc":"2.0","id":1,"result":{"text":"' + b"x" * size + b'"}}'
+    """An answer of the size the call asks for."""
+    call = json.loads(asked.body)
+    size = call["params"]["arguments"]["size"]
+    text = b'{"jsonrpc":"2.0","id":%d,"result":{"text":"' % call["id"] + b"x" * size + b'"}}'
     connection.sendall(
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
     return True
@@ -217,7 +219,7 @@ def test_a_reader_that_pauses_before_the_last_answer_gets_every_byte(make_gatewa
         connections = [Connection(url) for _ in sizes]
         try:
             for size, one in zip(sizes, connections):
-                one.socket.sendall(request(one, 1, headers=[("Connection", "close"), ("Mcp-Param-Size", str(size))]))
+                one.socket.sendall(request(one, 1, {"size": size}, headers=[("Connection", "close")]))
             for one in connections:
                 eventually(lambda: not no_news(one), "the answer begins")
             # The stimulus: they read nothing for some seconds.

@@ -20,15 +20,23 @@ private func attachment(_ side: LinkSide) -> AttachMessage {
     AttachMessage(link: 1, kind: .request, side: side, peerRole: 1, peerIndex: 0, ticket: DescriptorTicket(number: 1))
 }
 
+/// The bytes of one stream that wait to be sent: an object per stream, as the product has one.
+private final class Body {
+    var bytes: ByteBuffer
+
+    init(_ bytes: ByteBuffer = ByteBuffer()) { self.bytes = bytes }
+
+    /// Sends what can be sent, and the end after it.
+    func send(_ stream: StreamID, on link: PeerLink) {
+        link.sendData(stream, &bytes)
+        if bytes.readableBytes == 0 { link.end(stream) }
+    }
+}
+
 /// The accepting end: answers each request with a head and the same number of bytes.
 final class Echo: PeerLinkDelegate {
-    private var received: [StreamID: ByteBuffer] = [:]
-    private var unsent: [StreamID: ByteBuffer] = [:]
-    private let head: [UInt8] = {
-        var writer = FieldWriter()
-        _ = ReplyHead(status: 200, kind: .json, bodyLength: 200).write(&writer)
-        return writer.bytes
-    }()
+    private var received = StreamMap<Body>()
+    private var unsent = StreamMap<Body>()
 
     static func serve(descriptor: Int32) -> Never {
         MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
@@ -45,27 +53,28 @@ final class Echo: PeerLinkDelegate {
 
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
         _ = try RequestOpen(decoding: payload)
-        received[stream] = ByteBuffer()
+        received.insert(Body(), for: stream)
     }
 
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {}
 
     func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
-        received[stream]?.writeImmutableBuffer(bytes)
+        received[stream]?.bytes.writeImmutableBuffer(bytes)
         link.consumed(stream, count: bytes.readableBytes)
     }
 
     func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation) {
-        link.sendHead(stream, head)
-        unsent[stream] = received.removeValue(forKey: stream)
+        guard let body = received.remove(stream) else { throw .badPayload }
+        let head = ReplyHead(status: 200, kind: .json, bodyLength: UInt64(body.bytes.readableBytes))
+        guard link.sendHead(stream, head.write) else { throw .badPayload }
+        unsent.insert(body, for: stream)
         writable(stream, on: link)
     }
 
     func writable(_ stream: StreamID, on link: PeerLink) {
-        guard var rest = unsent[stream] else { return }
-        link.sendData(stream, &rest)
-        unsent[stream] = rest.readableBytes > 0 ? rest : nil
-        if rest.readableBytes == 0 { link.end(stream) }
+        guard let body = unsent[stream] else { return }
+        body.send(stream, on: link)
+        if body.bytes.readableBytes == 0 { unsent.remove(stream) }
     }
 
     func cancelled(_ stream: StreamID, _ reason: StreamEndReason, on link: PeerLink) {}
@@ -77,24 +86,19 @@ final class Echo: PeerLinkDelegate {
 final class Driver: PeerLinkDelegate {
     private let load: Load
     private let body: ByteBuffer
-    private let head: [UInt8]
+    private let head: RequestOpen
     private var begun = 0
     private var done = 0
-    private var unsent: [StreamID: ByteBuffer] = [:]
+    private var unsent = StreamMap<Body>()
     private let finished: () -> Void
 
     private init(_ load: Load, finished: @escaping () -> Void) {
         self.load = load
         self.finished = finished
         body = ByteBuffer(repeating: 0x61, count: load.bytes)
-        var writer = FieldWriter()
-        _ = RequestOpen(
-            generation: 1, requestID: 1, identity: .anonymous, session: "", method: .post, acceptsJSON: true,
-            acceptsEvents: true,
-            isModern: true, fields: [HeaderField(name: "mcp-method", value: "tools/call")],
-            bodyLength: UInt64(load.bytes)
-        ).write(&writer)
-        head = writer.bytes
+        head = RequestOpen(
+            generation: 1, requestID: 1, identity: .anonymous, session: nil, method: .post, acceptsJSON: true,
+            acceptsEvents: true, isModern: true, bodyLength: UInt64(load.bytes))
     }
 
     /// Runs one load against a fresh echo process; the result as JSON.
@@ -150,17 +154,16 @@ final class Driver: PeerLinkDelegate {
     }
 
     private func begin(on link: PeerLink) {
-        guard begun < load.rounds, let stream = link.open(head) else { return }
+        guard begun < load.rounds, case .stream(let stream) = link.open(head.write) else { return }
         begun += 1
-        unsent[stream] = body
+        unsent.insert(Body(body), for: stream)
         writable(stream, on: link)
     }
 
     func writable(_ stream: StreamID, on link: PeerLink) {
-        guard var rest = unsent[stream] else { return }
-        link.sendData(stream, &rest)
-        unsent[stream] = rest.readableBytes > 0 ? rest : nil
-        if rest.readableBytes == 0 { link.end(stream) }
+        guard let body = unsent[stream] else { return }
+        body.send(stream, on: link)
+        if body.bytes.readableBytes == 0 { unsent.remove(stream) }
     }
 
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {

@@ -31,7 +31,7 @@ struct Sample {
                 decode: GenerationMessage.init(decoding:)),
             Sample(
                 SegmentMessage(
-                    use: pick([.ownCounters, .counters, .processTable], &random), role: random.number(),
+                    use: pick([.ownCounters, .counters, .processTable, .state], &random), role: random.number(),
                     index: random.number(), ticket: ticket),
                 [.segment], encode: { $0.encode() }, decode: SegmentMessage.init(decoding:)),
             Sample(
@@ -87,10 +87,10 @@ struct Sample {
             roles: random.list { $0.text() }, tenant: random.text(),
             labels: random.list { Identity.Label(name: $0.text(), value: $0.text()) }, expiry: random.number())
         return RequestOpen(
-            generation: random.number(), requestID: random.number(), identity: identity, session: random.value(),
-            flowFacts: random.number(), method: pick([.post, .get, .delete], &random),
+            generation: random.number(), requestID: random.number(), identity: identity, session: session(&random),
+            revision: random.number(), flowFacts: random.number(), method: pick([.post, .get, .delete], &random),
             acceptsJSON: Bool.random(using: &random), acceptsEvents: Bool.random(using: &random),
-            isModern: Bool.random(using: &random), fields: random.list(field),
+            isModern: Bool.random(using: &random), lastEventID: Array(random.text().utf8), fields: fields(&random),
             bodyLength: min(LinkLimits.bodyLength, random.number()))
     }
 
@@ -106,15 +106,25 @@ struct Sample {
         if kind != .empty, [204, 205, 304].contains(status) { status = 200 }
         return ReplyHead(
             status: status, kind: kind, bodyLength: length,
-            session: random.value(), challenge: random.value(), retryAfter: random.number(), flowFacts: random.number(),
-            fields: random.list(field))
+            sessionRevision: random.number(), challenge: random.value(), retryAfter: random.number(),
+            flowFacts: random.number())
     }
 
-    static func field(_ random: inout SeededRandom) -> HeaderField {
-        HeaderField(
-            name: pick(["mcp-session-id", "a", "last-event-id", "x_1", "!#$%&'*+-.^_`|~"], &random),
-            value: random.value())
+    static func session(_ random: inout SeededRandom) -> SessionReference? {
+        if random.oneIn(3) { return nil }
+        return SessionReference(
+            use: pick([.member, .opening], &random), uuid: SessionUUID(low: random.number(), high: random.number()),
+            capabilities: random.number(), expires: random.number())
     }
 
-    private static func pick<T>(_ values: [T], _ random: inout SeededRandom) -> T { values[random.below(values.count)] }
+    static func fields(_ random: inout SeededRandom) -> FieldLines {
+        var lines = FieldLines()
+        for _ in 0..<random.below(4) {
+            let names = ["traceparent", "Tracestate", "baggage", "Mcp-Param-Region", "mcp-param-!#$%&'*+-.^_`|~0"]
+            lines.append(name: Array(pick(names, &random).utf8).span, value: Array(random.value().utf8).span)
+        }
+        return lines
+    }
+
+    static func pick<T>(_ values: [T], _ random: inout SeededRandom) -> T { values[random.below(values.count)] }
 }

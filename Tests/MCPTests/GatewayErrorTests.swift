@@ -9,18 +9,31 @@ struct Expected: Sendable {
     let code: Int64
     let modernStatus: UInt16
     let type: String
-    let retry: Bool
+    var retry = false
+    /// The status a legacy client gets.
+    var legacyStatus: UInt16 = 200
 
     static let all = [
-        Expected(error: .notJSON(offset: 17), code: -32700, modernStatus: 400, type: "parse_error", retry: false),
-        Expected(error: .notAMessage("why"), code: -32600, modernStatus: 400, type: "invalid_request", retry: false),
+        Expected(error: .notJSON(offset: 17), code: -32700, modernStatus: 400, type: "parse_error"),
+        Expected(error: .notAMessage("why"), code: -32600, modernStatus: 400, type: "invalid_request"),
+        Expected(error: .methodNotFound("ping"), code: -32601, modernStatus: 404, type: "method_not_found"),
+        Expected(error: .invalidParams("why"), code: -32602, modernStatus: 400, type: "invalid_params"),
+        Expected(
+            error: .headerMismatch(.name, .differs), code: -32020, modernStatus: 400, type: "header_mismatch",
+            legacyStatus: 400),
+        Expected(
+            error: .unsupportedVersion(requested: "1900-01-01"), code: -32022, modernStatus: 400,
+            type: "unsupported_version", legacyStatus: 400),
+        Expected(
+            error: .sessionNotFound, code: -32600, modernStatus: 404, type: "session_not_found", legacyStatus: 404),
+        Expected(
+            error: .sessionRequired, code: -32600, modernStatus: 400, type: "session_required", legacyStatus: 400),
         Expected(
             error: .upstreamUnavailable("why"), code: -31013, modernStatus: 503, type: "upstream_unavailable",
             retry: true),
-        Expected(
-            error: .upstreamUnreadable("why"), code: -31013, modernStatus: 502, type: "upstream_unreadable",
-            retry: false),
-        Expected(error: .tooLarge(limit: 4_194_304), code: -31015, modernStatus: 413, type: "too_large", retry: false),
+        Expected(error: .upstreamUnreadable("why"), code: -31013, modernStatus: 502, type: "upstream_unreadable"),
+        Expected(error: .upstreamTimedOut, code: -31013, modernStatus: 504, type: "upstream_timed_out"),
+        Expected(error: .tooLarge(limit: 4_194_304), code: -31015, modernStatus: 413, type: "too_large"),
         Expected(error: .capacity("why"), code: -31016, modernStatus: 503, type: "capacity", retry: true),
     ]
 }
@@ -43,8 +56,7 @@ struct Expected: Sendable {
         #expect(error.type == expected.type)
         #expect(error.modernStatus == expected.modernStatus)
         #expect(error.status(isModern: true) == expected.modernStatus)
-        // A legacy client's transport ends with anything else.
-        #expect(error.status(isModern: false) == 200)
+        #expect(error.status(isModern: false) == expected.legacyStatus)
         #expect((error.retryAfter > 0) == expected.retry)
         #expect((error.modernStatus == 503) == expected.retry, "503 comes with Retry-After")
     }
@@ -62,6 +74,9 @@ struct Expected: Sendable {
             try check(.upstreamUnavailable(text), -31013, "upstream_unavailable", id: "1", requestID: 1)
             try check(.upstreamUnreadable(text), -31013, "upstream_unreadable", id: "1", requestID: 1)
             try check(.capacity(text), -31016, "capacity", id: "1", requestID: 1)
+            try check(.methodNotFound(text), -32601, "method_not_found", id: "1", requestID: 1)
+            try check(.invalidParams(text), -32602, "invalid_params", id: "1", requestID: 1)
+            try check(.unsupportedVersion(requested: text), -32022, "unsupported_version", id: "1", requestID: 1)
         }
     }
 
@@ -77,16 +92,23 @@ struct Expected: Sendable {
     private func check(_ error: GatewayError, _ code: Int64, _ type: String, id: String?, requestID: UInt64) throws {
         let bytes = error.body(id: id.map { Array($0.utf8) }, requestID: requestID)
         #expect(!bytes.contains { $0 < 0x20 }, "one line, fit for a client over stdio")
-        let data = Value.object([("request_id", .text(RequestID.text(requestID))), ("type", .text(type))])
+        var members: [(String, Value)] = [("request_id", .text(RequestID.text(requestID))), ("type", .text(type))]
+        if case .unsupportedVersion(let requested) = error {
+            let supported = #"["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"]"#
+            members += [("supported", .raw(supported)), ("requested", .text(requested))]
+        }
+        let data = Value.object(members)
         let body = Value.object([("code", .raw("\(code)")), ("message", .text(error.message)), ("data", data)])
         var expected: [(String, Value)] = [("jsonrpc", .text("2.0"))]
         if let id { expected.append(("id", .raw(id))) }
         expected.append(("error", body))
         #expect(try Value(parsing: bytes) == Value.object(expected))
         // A reader of ours sees an answer to the request it belongs to.
-        #expect(
-            summarise(String(decoding: bytes, as: UTF8.self))
-                == .message(.response, id: id, method: "", isModern: false))
+        guard case .message(let facts) = summarise(String(decoding: bytes, as: UTF8.self), from: .server) else {
+            Issue.record("our own error is no message")
+            return
+        }
+        #expect(facts == Facts(kind: .response, id: id, isError: true, errorCode: code))
     }
 }
 

@@ -173,4 +173,26 @@ import Testing
         #expect(read("[" + row + "]", limits: limits).value != nil)
         #expect(read("[" + row + ",1,1]", limits: limits).kind == .tooManyNodes)
     }
+
+    @Test func sizeIsToldApartFromWhatIsNoStrictJSON() {
+        let sizes = JSONError.Kind.allCases.filter(\.isSizeLimit)
+        #expect(sizes == [.tooLarge, .tooManyNodes])
+    }
+
+    /// Every encoding of Unicode but UTF-8, with a mark of its own or without: the same object each time.
+    @Test func noOtherEncodingIsTakenForUTF8() {
+        let text = "{\"a\":\"\u{e9}\"}"
+        let wide = text.utf16.map { [UInt8($0 >> 8), UInt8($0 & 255)] }
+        let bigEndian = Array(wide.joined())
+        let littleEndian = Array(wide.map { [$0[1], $0[0]] }.joined())
+        let widest = Array(text.unicodeScalars.map { [0, 0, 0, UInt8($0.value)] }.joined())
+        let latin = Array(text.unicodeScalars.map { UInt8($0.value) })
+        for bytes in [
+            bigEndian, littleEndian, [0xFE, 0xFF] + bigEndian, [0xFF, 0xFE] + littleEndian, widest,
+            [0, 0, 0xFE, 0xFF] + widest, latin, [0xEF, 0xBB, 0xBF] + Array(text.utf8),
+        ] {
+            #expect(read(bytes).value == nil && read(bytes, surrogates: .replace).value == nil, "\(bytes)")
+        }
+        #expect(read(text).value != nil)
+    }
 }

@@ -32,7 +32,8 @@ import Testing
     }
 
     @Test func whatGoesDownIsAGaugeAndTotalsAreNot() {
-        #expect(Set(Counter.allCases.filter(\.isGauge)) == [.openConnections, .inFlight, .upstreamState])
+        let gauges: Set<Counter> = [.openConnections, .inFlight, .upstreamState, .activeSessions]
+        #expect(Set(Counter.allCases.filter(\.isGauge)) == gauges)
     }
 
     @Test func gaugesGoUpAndDown() throws {

@@ -1,4 +1,4 @@
-"""What the processes cost: time to ready, time to the next answer after a kill, memory, linked libraries."""
+"""What the processes cost: time to ready, time to the next answer after a kill, memory, idle streams, linked libraries."""
 
 import os
 import signal
@@ -51,12 +51,17 @@ def private_dirty_kilobytes(pid):
         return next(int(line.split()[1]) for line in file if line.startswith("Private_Dirty:"))
 
 
+def role(process):
+    """What a process of the gateway is called in tables."""
+    return "supervisor" if process.name == "mcpgw" else process.name.removeprefix("mcpgw-")
+
+
 def memory(gateway):
-    """Private_Dirty by process name, in KB; nothing where this user may not see it."""
+    """Private_Dirty by role, in KB; nothing where this user may not see it."""
     found = {}
     for process in gateway.processes():
         try:
-            found[process.name] = private_dirty_kilobytes(process.pid)
+            found[role(process)] = private_dirty_kilobytes(process.pid)
         except PermissionError:
             return {}
     return found

@@ -1,9 +1,11 @@
-"""How the benchmarks measure: CPU from schedstat, wrk's own latencies, medians of interleaved rounds."""
+"""How the benchmarks measure: CPU from schedstat, wrk's own latencies, medians of interleaved rounds; tables in Markdown."""
 
 import json
 import os
 import statistics
 import subprocess
+
+from harness.http import Connection, call
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -46,22 +48,36 @@ class Target:
     def __init__(self, name, url, pids):
         self.name, self.url, self.pids = name, url, pids
 
-    def sample(self, path, connections, seconds, keepalive):
+    def check(self, size):
+        """One call must bring a text of that size. Returns the length of the body: replies of a sample that are shorter on
+        the average are errors, which wrk does not see because errors may have the status 200."""
+        with Connection(self.url) as connection:
+            reply = call(connection, "echo")
+        result = reply.json().get("result") if reply.status == 200 else None
+        if not result or len(result["content"][0]["text"]) != size:
+            raise SystemExit(f"{self.name} does not answer as it should: {reply.status} {reply.body[:300]}")
+        return len(reply.body)
+
+    def sample(self, connections, seconds, keepalive):
         before = cpu_nanoseconds(self.pids)
-        sample = wrk(self.url + path, connections, seconds, keepalive)
+        sample = wrk(self.url, connections, seconds, keepalive)
         sample["cpu"] = cpu_between(before, cpu_nanoseconds(self.pids)) / 1000 / sample["requests"]
         sample["rate"] = sample["requests"] * 1e6 / sample["microseconds"]
         return sample
 
 
-def interleaved(targets, rounds, **settings):
+def interleaved(targets, rounds, size, connections, seconds, keepalive):
     """`rounds` samples of each target by name; a round measures every target once, one after the other."""
     samples = {target.name: [] for target in targets}
+    lengths = {target.name: target.check(size) for target in targets}
     for target in targets:
-        target.sample(seconds=1, **{name: value for name, value in settings.items() if name != "seconds"})
+        target.sample(connections, 1, keepalive)
     for _ in range(rounds):
         for target in targets:
-            samples[target.name].append(target.sample(**settings))
+            sample = target.sample(connections, seconds, keepalive)
+            if sample["bytes"] < sample["requests"] * lengths[target.name]:
+                raise SystemExit(f"{target.name} answered with errors: {sample}")
+            samples[target.name].append(sample)
     return samples
 
 
@@ -75,8 +91,14 @@ def ratio(samples, over, field="cpu"):
     return statistics.median(pairs), min(pairs), max(pairs)
 
 
+def spread(values, digits=2):
+    """Median, least and greatest as text."""
+    middle, least, greatest = (f"{value:.{digits}f}" for value in values)
+    return f"{middle} ({least} to {greatest})"
+
+
 def table(title, head, rows):
-    print(f"\n{title}\n")
+    print(f"\n{title}\n", flush=True)
     widths = [max(len(str(row[column])) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, ["-" * width for width in widths], *rows]:
         print("| " + " | ".join(

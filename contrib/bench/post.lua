@@ -12,7 +12,7 @@ wrk.body = start .. string.rep("a", 200 - #start - #stop) .. stop
 function done(summary, latency, requests)
     local errors = summary.errors
     print(string.format(
-        'RESULT {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"errors":%d}',
+        'RESULT {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"errors":%d,"bytes":%d}',
         summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-        errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout, summary.bytes))
 end

@@ -1,11 +1,16 @@
-/* A small fast MCP server for benchmarks and load tests: one thread, epoll, keep-alive, JSON replies on loopback.
+/* A small fast MCP server for benchmarks and load tests: one thread, epoll, keep-alive, on loopback.
  *
  *     upstream [-p PORT] [-s BYTES]      port 0 (the default) takes a free one; the address is printed on standard output
  *
- * It answers tools/call with a text of BYTES (or of N for the path /mcp/N), initialize and tools/list with the least a
- * client needs, notifications with 202, other methods than POST with 405. A call of the tool "hold" is not answered until
- * GET /release, which is how tests keep a request in flight; GET /held says how many wait so, GET /served how many POSTs
- * have come. It reads what a correct client sends and nothing else: no chunked bodies. It is no example of how to read HTTP.
+ * It answers tools/call with a text of BYTES, initialize and tools/list with the least a client needs, notifications with
+ * 202, other methods than POST with 405, always with the id of the request. The path says how:
+ *     /mcp, /mcp/N                a JSON text; N bytes of it
+ *     /mcp/events, /mcp/events/N  the same as one server-sent event, after which the reply ends
+ *     /mcp/stream                 initialize begins a session; a tools/call and a GET are answered with an event stream that
+ *                                 stays open and empty
+ * A call of the tool "hold" is not answered until GET /release, which is how tests keep a request in flight; GET /held says
+ * how many wait so, GET /served how many POSTs have come, GET /streams how many streams are open. It reads what a correct
+ * client sends and nothing else: no chunked bodies. It is no example of how to read HTTP.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,15 +35,15 @@ struct connection {
     size_t in_length, in_capacity;
     char *out;
     size_t out_length, out_sent, out_capacity;
-    int held, waits_for_write, closes;
+    int held, streaming, waits_for_write, closes, begins_session;
     char held_id[256];
 };
 
 static struct connection *connections[MAX_CONNECTIONS];
 static int poller;
 static size_t default_size = 200;
-static unsigned held_connections;
-static unsigned long served_posts;
+static unsigned held_connections, open_streams;
+static unsigned long served_posts, sessions;
 static char filler[MAX_REPLY_TEXT];
 
 static void die(const char *what) {
@@ -59,6 +64,7 @@ static void *grow(void *memory, size_t *capacity, size_t needed) {
 static void drop(struct connection *c) {
     connections[c->fd] = NULL;
     held_connections -= c->held;
+    open_streams -= c->streaming;
     close(c->fd);
     free(c->in);
     free(c->out);
@@ -73,51 +79,110 @@ static void append(struct connection *c, const char *bytes, size_t length) {
 
 static void append_text(struct connection *c, const char *text) { append(c, text, strlen(text)); }
 
+/* Whether the path, which follows the method in `head`, begins so. */
+static int path_begins(const char *head, const char *start) {
+    const char *path = strchr(head, ' ');
+    return path && strncmp(path + 1, start, strlen(start)) == 0;
+}
+
 /* Head and both ends of the body around `filler_length` bytes of filler. */
 static void reply(struct connection *c, const char *status, const char *start, size_t filler_length, const char *end) {
-    char head[256];
+    char head[256], session[64] = "";
+    if (c->begins_session) snprintf(session, sizeof session, "Mcp-Session-Id: %lu\r\n", ++sessions);
+    c->begins_session = 0;
     size_t body = strlen(start) + filler_length + strlen(end);
-    snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%s%sContent-Length: %zu\r\n\r\n", status,
-             body ? "Content-Type: application/json\r\n" : "", c->closes ? "Connection: close\r\n" : "", body);
+    snprintf(head, sizeof head, "HTTP/1.1 %s\r\n%s%s%sContent-Length: %zu\r\n\r\n", status,
+             body ? "Content-Type: application/json\r\n" : "", session, c->closes ? "Connection: close\r\n" : "", body);
     append_text(c, head);
     append_text(c, start);
     append(c, filler, filler_length);
     append_text(c, end);
 }
 
-/* The bytes of the top-level id as the client wrote them, or nothing. Finds the first member of that name. */
+/* Past the string that begins at `at`. */
+static const char *skip_string(const char *at, const char *end) {
+    for (at++; at < end && *at != '"'; at++)
+        if (*at == '\\') at++;
+    return at + 1;
+}
+
+static const char *skip_space(const char *at, const char *end) {
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t')) at++;
+    return at;
+}
+
+/* The bytes of the id of the message as the client wrote them, or nothing. An "id" deeper inside is not the message's. */
 static int find_id(const char *body, size_t length, char *id, size_t room) {
-    const char *at = memmem(body, length, "\"id\":", 5);
-    if (!at) return 0;
     const char *end = body + length;
-    at += 5;
-    while (at < end && *at == ' ') at++;
-    const char *from = at;
-    if (at < end && *at == '"') {
-        for (at++; at < end && *at != '"'; at++)
-            if (*at == '\\') at++;
-        at++;
-    } else {
-        while (at < end && *at != ',' && *at != '}' && *at != ' ') at++;
+    int depth = 0;
+    for (const char *at = body; at < end;) {
+        if (*at != '"') {
+            depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+            at++;
+            continue;
+        }
+        const char *name = at;
+        at = skip_string(at, end);
+        if (depth != 1 || at - name != 4 || memcmp(name, "\"id\"", 4) != 0) continue;
+        const char *from = skip_space(at, end);
+        if (from >= end || *from != ':') continue;
+        from = at = skip_space(from + 1, end);
+        if (at < end && *at == '"') at = skip_string(at, end);
+        else while (at < end && !strchr(",} \r\n\t", *at)) at++;
+        if (at > end || (size_t)(at - from) >= room) return 0;
+        memcpy(id, from, at - from);
+        id[at - from] = 0;
+        return 1;
     }
-    if (at > end || (size_t)(at - from) >= room) return 0;
-    memcpy(id, from, at - from);
-    id[at - from] = 0;
-    return 1;
+    return 0;
 }
 
 static int contains(const char *body, size_t length, const char *text) {
     return memmem(body, length, text, strlen(text)) != NULL;
 }
 
+enum { MEMBERS = 1024 };
+
+static void begin_result(char *start, const char *id, const char *members) {
+    snprintf(start, MEMBERS, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"resultType\":\"complete\",%s", id, members);
+}
+
 static void result(struct connection *c, const char *id, const char *members, size_t filler_length, const char *end) {
-    char start[1024];
-    snprintf(start, sizeof start, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"resultType\":\"complete\",%s", id, members);
+    char start[MEMBERS];
+    begin_result(start, id, members);
     reply(c, "200 OK", start, filler_length, end);
 }
 
-static void text_result(struct connection *c, const char *id, size_t size) {
-    result(c, id, "\"content\":[{\"type\":\"text\",\"text\":\"", size, "\"}],\"isError\":false}}");
+static const char text_start[] = "\"content\":[{\"type\":\"text\",\"text\":\"", text_end[] = "\"}],\"isError\":false}}";
+
+static void text_result(struct connection *c, const char *id, size_t size) { result(c, id, text_start, size, text_end); }
+
+static void begin_events(struct connection *c) {
+    append_text(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n");
+    if (c->closes) append_text(c, "Connection: close\r\n");
+    append_text(c, "Transfer-Encoding: chunked\r\n\r\n");
+}
+
+/* The result as the one event of a stream that then ends. */
+static void text_event(struct connection *c, const char *id, size_t size) {
+    static const char field[] = "event: message\ndata: ";
+    char start[MEMBERS], chunk[32];
+    begin_result(start, id, text_start);
+    snprintf(chunk, sizeof chunk, "%zx\r\n", strlen(field) + strlen(start) + size + strlen(text_end) + 2);
+    begin_events(c);
+    append_text(c, chunk);
+    append_text(c, field);
+    append_text(c, start);
+    append(c, filler, size);
+    append_text(c, text_end);
+    append_text(c, "\n\n\r\n0\r\n\r\n");
+}
+
+/* A stream on which nothing comes. */
+static void open_stream(struct connection *c) {
+    begin_events(c);
+    c->streaming = 1;
+    open_streams++;
 }
 
 static int flush_out(struct connection *c);
@@ -138,8 +203,12 @@ static void answer_get(struct connection *c, const char *head) {
     char number[32] = "";
     if (strncmp(head, "GET /held ", 10) == 0) snprintf(number, sizeof number, "%u", held_connections);
     else if (strncmp(head, "GET /served ", 12) == 0) snprintf(number, sizeof number, "%lu", served_posts);
+    else if (strncmp(head, "GET /streams ", 13) == 0) snprintf(number, sizeof number, "%u", open_streams);
     else if (strncmp(head, "GET /release ", 13) == 0) release_all();
-    else {
+    else if (strncmp(head, "GET /mcp/stream ", 16) == 0) {
+        open_stream(c);
+        return;
+    } else {
         append_text(c, "HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\nContent-Length: 0\r\n\r\n");
         return;
     }
@@ -156,6 +225,7 @@ static void answer(struct connection *c, const char *head, const char *body, siz
     if (!find_id(body, length, id, sizeof id)) {
         reply(c, "202 Accepted", "", 0, "");
     } else if (contains(body, length, "\"initialize\"")) {
+        c->begins_session = path_begins(head, "/mcp/stream ");
         result(c, id, "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},"
                       "\"serverInfo\":{\"name\":\"upstream\",\"version\":\"1\"}}}", 0, "");
     } else if (contains(body, length, "\"tools/list\"")) {
@@ -165,18 +235,23 @@ static void answer(struct connection *c, const char *head, const char *body, siz
         strcpy(c->held_id, id);
         c->held = 1;
         held_connections++;
+    } else if (path_begins(head, "/mcp/stream ")) {
+        open_stream(c);
     } else {
         const char *path = head + 5;
-        size_t size = default_size;
-        if (strncmp(path, "/mcp/", 5) == 0) size = strtoul(path + 5, NULL, 10);
-        text_result(c, id, size > sizeof filler ? sizeof filler : size);
+        int as_events = strncmp(path, "/mcp/events", 11) == 0;
+        path += as_events ? 11 : 4;
+        size_t size = *path == '/' ? strtoul(path + 1, NULL, 10) : default_size;
+        if (size > sizeof filler) size = sizeof filler;
+        if (as_events) text_event(c, id, size);
+        else text_result(c, id, size);
     }
 }
 
 /* Answers every complete request in the buffer; 0 if the connection is to be closed. */
 static int serve(struct connection *c) {
     size_t at = 0;
-    while (!c->held && !c->closes && at < c->in_length) {
+    while (!c->held && !c->streaming && !c->closes && at < c->in_length) {
         char *head = c->in + at;
         char *end = memmem(head, c->in_length - at, "\r\n\r\n", 4);
         if (!end) break;
@@ -247,7 +322,7 @@ static void turn(struct connection *c, unsigned events) {
             return;
         }
     }
-    if (!flush_out(c) || (c->closes && !c->waits_for_write)) drop(c);
+    if (!flush_out(c) || (c->closes && !c->streaming && !c->waits_for_write)) drop(c);
 }
 
 int main(int argc, char **argv) {

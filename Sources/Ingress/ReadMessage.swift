@@ -1,0 +1,189 @@
+import HTTP1
+import Link
+import MCP
+import NIOCore
+import Sessions
+import StrictJSON
+
+/// The phase `readMessage`: a request's message, read once and strictly, its headers checked against it and its session found.
+struct ReadMessage {
+    /// One message of a batch.
+    struct Element {
+        /// Where it stands in the body.
+        let range: Range<Int>
+        /// Its id as spelt.
+        let callID: [UInt8]?
+    }
+
+    /// Messages of a batch at most.
+    private static let batchLimit = 64
+
+    /// Bytes of an id at most, as `MessageSummary` has it.
+    private static let idLimit = 1024
+
+    /// What the route will be told.
+    private(set) var open: RequestOpen
+    /// The id as spelt, for answers of the gateway's own; nil as long as it is not read, and if there is none.
+    private(set) var callID: [UInt8]?
+    /// The session that the client named.
+    private(set) var grant: SessionGrant?
+    /// The messages, if the body is a batch.
+    private(set) var elements: [Element] = []
+
+    /// Whether the body is a batch.
+    var isBatch: Bool { !elements.isEmpty }
+
+    /// Nothing is read yet.
+    init(_ head: AdmittedHead, requestID: UInt64, generation: UInt64) {
+        open = RequestOpen(
+            generation: generation, requestID: requestID, identity: .anonymous, session: nil, method: head.method,
+            acceptsJSON: head.acceptsJSON, acceptsEvents: head.acceptsEvents, isModern: false, bodyLength: 0)
+    }
+
+    /// Reads the message. What is found before something is wrong stands in `open` and `callID`.
+    /// - Throws: `GatewayError`.
+    mutating func read(
+        _ body: ByteBuffer, _ head: borrowing RequestHead, _ headBytes: Span<UInt8>, _ ingress: Ingress
+    ) throws(GatewayError) {
+        open.bodyLength = UInt64(body.readableBytes)
+        // Until the body is read, the header is all that says how the client wants to hear of errors.
+        let version = head.first(.mcpProtocolVersion)
+        let claimed = version.flatMap { ProtocolRevision(headBytes.extracting($0)) }
+        open.isModern = claimed?.isModern ?? false
+        switch open.method {
+        case .post: try readPost(body, head, headBytes, ingress)
+        case .get, .delete:
+            guard !open.isModern else { throw .methodNotAllowed }
+            if let id = head.first(.lastEventID) { open.lastEventID = headBytes.extracting(id).copy }
+        }
+        if !open.isModern {
+            if let version {
+                guard let claimed else { throw .unsupportedVersion(requested: headBytes.extracting(version).text) }
+                open.revision = claimed.rawValue
+            }
+            try findSession(head, headBytes, ingress)
+        }
+        try collectFields(head, headBytes)
+    }
+
+    private mutating func readPost(
+        _ body: ByteBuffer, _ head: borrowing RequestHead, _ headBytes: Span<UInt8>, _ ingress: Ingress
+    ) throws(GatewayError) {
+        let bytes = body.readableBytesUInt8Span
+        try ingress.parse(bytes)
+        defer { ingress.releaseTape() }
+        guard ingress.tape.kind(.root) != .array else {
+            guard !open.isModern else { throw .notAMessage("this revision has no batches") }
+            return try readBatch(bytes, ingress)
+        }
+        let message: MessageSummary
+        do throws(GatewayError) {
+            message = try MessageSummary(ingress.tape, bytes, from: .client)
+        } catch {
+            callID = readableID(ingress.tape, bytes)
+            throw error
+        }
+        if let id = message.id { callID = bytes.extracting(id).copy }
+        // An error is told as the message's own era has it, whatever the headers say.
+        open.isModern = message.isModern || open.isModern
+        let headers = MirroredHeaders(
+            protocolVersion: head.first(.mcpProtocolVersion), method: head.first(.mcpMethod), name: head.first(.mcpName)
+        )
+        open.isModern = try headers.check(headBytes, message, ingress.tape, bytes) == .modern
+        if message.kind == .request, message.method == .initialize {
+            open.session = ingress.sessions.open(SessionCapabilities(message.capabilities, of: ingress.tape, bytes))
+        }
+    }
+
+    /// The id of a message that is none: whoever asked waits for an answer under it.
+    private func readableID(_ tape: borrowing JSONTape, _ bytes: Span<UInt8>) -> [UInt8]? {
+        guard tape.kind(.root) == .object, let id = tape.member("id", of: .root, in: bytes) else { return nil }
+        let isID = tape.kind(id) == .string || (tape.kind(id) == .number && tape.isInteger(id))
+        let range = tape.range(id)
+        return isID && range.count <= ReadMessage.idLimit ? bytes.extracting(range).copy : nil
+    }
+
+    private mutating func readBatch(_ bytes: Span<UInt8>, _ ingress: Ingress) throws(GatewayError) {
+        let count = ingress.tape.childCount(.root)
+        guard count > 0 else { throw .notAMessage("a batch is not empty") }
+        guard count <= ReadMessage.batchLimit else {
+            throw .notAMessage("a batch has at most \(ReadMessage.batchLimit) messages")
+        }
+        for node in ingress.tape.elements(of: .root) {
+            let message = try MessageSummary(ingress.tape, bytes, at: node, from: .client)
+            guard !message.isModern else { throw .notAMessage("this revision has no batches") }
+            guard message.method != .initialize else { throw .notAMessage("initialize is not part of a batch") }
+            let id = message.kind == .request ? message.id.map { bytes.extracting($0).copy } : nil
+            elements.append(Element(range: ingress.tape.range(node), callID: id))
+        }
+    }
+
+    /// Finds the session that the client names.
+    private mutating func findSession(
+        _ head: borrowing RequestHead, _ headBytes: Span<UInt8>, _ ingress: Ingress
+    ) throws(GatewayError) {
+        if open.session == nil, let id = head.first(.mcpSessionID) {
+            guard let session = ingress.sessions.find(headBytes.extracting(id), open.identity) else {
+                throw .sessionNotFound
+            }
+            guard open.revision == 0 || open.revision == session.revision else { throw .otherRevision }
+            grant = session
+            open.session = SessionReference(
+                use: .member, uuid: session.uuid, capabilities: session.capabilities.rawValue, expires: session.expires)
+            open.revision = session.revision
+        }
+        let revision = open.session?.use == .member ? ProtocolRevision(rawValue: open.revision) : nil
+        if isBatch, revision?.allowsBatches != true {
+            throw .notAMessage("batches exist only in sessions of revision 2025-03-26")
+        }
+    }
+
+    /// The fields that mean something to the server behind; everything else ends here.
+    private mutating func collectFields(
+        _ head: borrowing RequestHead, _ headBytes: Span<UInt8>
+    ) throws(GatewayError) {
+        for index in head.fields.indices {
+            let field = head.fields[index]
+            switch field.id {
+            case .mcpParam:
+                guard open.isModern else { continue }
+                let value = headBytes.extracting(field.value)
+                guard HeaderValue.isWellFormed(value) else { throw .headerMismatch(.parameter, .badCharacters) }
+                open.fields.append(name: headBytes.extracting(field.name), value: value)
+            case .traceparent, .tracestate, .baggage:
+                open.fields.append(name: headBytes.extracting(field.name), value: headBytes.extracting(field.value))
+            default: break
+            }
+        }
+    }
+}
+
+extension SessionCapabilities {
+    /// What a client declares in `initialize` that a server may ask of it.
+    fileprivate init(_ node: JSONNode?, of tape: borrowing JSONTape, _ bytes: Span<UInt8>) {
+        self = []
+        guard let node else { return }
+        if let sampling = tape.member("sampling", of: node, in: bytes) {
+            insert(.sampling)
+            if tape.kind(sampling) == .object {
+                if tape.member("tools", of: sampling, in: bytes) != nil { insert(.samplingTools) }
+                if tape.member("context", of: sampling, in: bytes) != nil { insert(.samplingContext) }
+            }
+        }
+        if let elicitation = tape.member("elicitation", of: node, in: bytes) {
+            insert(.elicitation)
+            if tape.kind(elicitation) == .object {
+                if tape.member("form", of: elicitation, in: bytes) != nil { insert(.elicitationForm) }
+                if tape.member("url", of: elicitation, in: bytes) != nil { insert(.elicitationURL) }
+            }
+        }
+        if let roots = tape.member("roots", of: node, in: bytes) {
+            insert(.roots)
+            if tape.kind(roots) == .object, let changed = tape.member("listChanged", of: roots, in: bytes),
+                tape.boolean(changed) == true
+            {
+                insert(.rootsListChanged)
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+/// Who asks: carried by every request frame and, later, by every record. An object, because every request of a client shares it.
+public final class Identity: Equatable, Sendable {
+    /// How the subject was established.
+    public enum Method: UInt8, Sendable {
+        /// Nobody was asked; the listener is local and no authentication is configured.
+        case anonymous = 0
+        /// A static key.
+        case apiKey = 1
+        /// A signed token.
+        case jwt = 2
+        /// An introspected or audience-checked OAuth token.
+        case oauth = 3
+        /// A client certificate.
+        case certificate = 4
+        /// The kernel's word for the peer of a Unix socket.
+        case peer = 5
+    }
+
+    /// A name and a value.
+    public struct Label: Equatable, Sendable {
+        /// The name.
+        public var name: String
+        /// The value.
+        public var value: String
+
+        /// A label.
+        public init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// The authenticated name; empty when anonymous.
+    public let subject: String
+    /// How it was established.
+    public let method: Method
+    /// Roles for policy.
+    public let roles: [String]
+    /// The tenant; empty for the installation's own.
+    public let tenant: String
+    /// Labels for records and policy.
+    public let labels: [Label]
+    /// When the credential ends, in seconds since 1970; 0 means never.
+    public let expiry: UInt64
+
+    /// An identity.
+    public init(
+        subject: String, method: Method, roles: [String] = [], tenant: String = "", labels: [Label] = [],
+        expiry: UInt64 = 0
+    ) {
+        self.subject = subject
+        self.method = method
+        self.roles = roles
+        self.tenant = tenant
+        self.labels = labels
+        self.expiry = expiry
+    }
+
+    /// Nobody in particular.
+    public static let anonymous = Identity(subject: "", method: .anonymous)
+
+    func write(_ writer: inout FieldWriter) {
+        writer.string(subject, maximum: LinkLimits.name)
+        writer.u8(method.rawValue)
+        writer.count(roles.count)
+        for role in roles { writer.string(role, maximum: LinkLimits.name) }
+        writer.string(tenant, maximum: LinkLimits.name)
+        writer.count(labels.count)
+        for label in labels {
+            writer.string(label.name, maximum: LinkLimits.name)
+            writer.string(label.value, maximum: LinkLimits.labelValue)
+        }
+        writer.u64(expiry)
+    }
+
+    /// Whether both are the same in everything.
+    public static func == (one: Identity, other: Identity) -> Bool {
+        one === other
+            || one.subject == other.subject && one.method == other.method && one.roles == other.roles
+                && one.tenant == other.tenant && one.labels == other.labels && one.expiry == other.expiry
+    }
+
+    @_lifetime(reader: copy reader)
+    static func read(_ reader: inout FieldReader) throws(LinkViolation) -> Identity {
+        let subject = try reader.string(maximum: LinkLimits.name)
+        guard let method = Method(rawValue: try reader.u8()) else { throw .badPayload }
+        var roles: [String] = []
+        for _ in 0..<(try reader.count(elementBytes: 4)) { roles.append(try reader.string(maximum: LinkLimits.name)) }
+        let tenant = try reader.string(maximum: LinkLimits.name)
+        var labels: [Label] = []
+        for _ in 0..<(try reader.count(elementBytes: 8)) {
+            let name = try reader.string(maximum: LinkLimits.name)
+            labels.append(Label(name: name, value: try reader.string(maximum: LinkLimits.labelValue)))
+        }
+        let expiry = try reader.u64()
+        let isNobody = method == .anonymous && subject.isEmpty && roles.isEmpty && tenant.isEmpty && labels.isEmpty
+        if isNobody && expiry == 0 { return anonymous }
+        return Identity(
+            subject: subject, method: method, roles: roles, tenant: tenant, labels: labels, expiry: expiry)
+    }
+}

@@ -1,0 +1,65 @@
+import Link
+import MCP
+import NIOCore
+import StrictJSON
+
+/// What the route keeps of a request's message once it is confirmed: ranges into the body, and the header fields that repeat it.
+struct ConfirmedMessage: Sendable {
+    let kind: MessageSummary.Kind
+    let method: Method
+    let isModern: Bool
+    /// The id as it stands in the body.
+    let id: Range<Int>?
+    let progressToken: Range<Int>?
+    let cancelledRequest: Range<Int>?
+    /// `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` of a modern message, made from the body and from nothing else.
+    private(set) var headers: [UInt8] = []
+
+    /// The phase `confirmRoute`: the same bytes through the same parser as in the ingress, which may be in an attacker's hands.
+    /// - Throws: `GatewayError`.
+    init(
+        _ bytes: Span<UInt8>, _ parser: JSONParser, _ tape: inout JSONTape, _ open: RequestOpen
+    ) throws(GatewayError) {
+        do throws(JSONError) {
+            try parser.parse(bytes, into: &tape)
+        } catch {
+            throw .notJSON(offset: error.offset)
+        }
+        let message = try MessageSummary(tape, bytes, from: .client)
+        guard message.isModern == open.isModern || (open.isModern && message.kind == .notification) else {
+            throw .notAMessage("the message is not of the era it was admitted for")
+        }
+        let opensSession = message.kind == .request && message.method == .initialize
+        guard opensSession == (open.session?.use == .opening) else {
+            throw .notAMessage("a session begins with initialize and with nothing else")
+        }
+        kind = message.kind
+        method = message.method
+        isModern = message.isModern
+        id = message.id
+        progressToken = message.progressToken
+        cancelledRequest = message.cancelledRequest
+        if open.isModern { appendHeaders(message, tape, bytes) }
+    }
+
+    private mutating func appendHeaders(_ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>) {
+        if let version = message.versionNode {
+            headers += Array("MCP-Protocol-Version: ".utf8)
+            HeaderValue.append(version, of: tape, bytes, to: &headers)
+            headers += [0x0D, 0x0A]
+        }
+        guard let methodNode = message.methodNode else { return }
+        let start = headers.count
+        headers += Array("Mcp-Method: ".utf8)
+        if HeaderValue.appendPlain(methodNode, of: tape, bytes, to: &headers) {
+            headers += [0x0D, 0x0A]
+        } else {
+            headers.removeLast(headers.count - start)
+        }
+        if let name = message.nameNode {
+            headers += Array("Mcp-Name: ".utf8)
+            HeaderValue.append(name, of: tape, bytes, to: &headers)
+            headers += [0x0D, 0x0A]
+        }
+    }
+}

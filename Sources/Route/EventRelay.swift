@@ -1,0 +1,355 @@
+import Link
+import MCP
+import NIOCore
+import SSE
+import StrictJSON
+import Telemetry
+import Worker
+
+/// A stream of server-sent events on its way to the client: every event is read, attributed to this exchange and its client, and written anew,
+/// so that the client cannot read it in another way than the gateway did. Never more than one event is held.
+final class EventRelay {
+    private let exchange: RouteExchange
+    private var route: Route { exchange.route }
+    private var parser: EventParser
+    /// What has come and is not read yet: while the client does not take what went before, and while a large event is read elsewhere.
+    private var waiting = ByteBuffer()
+    private var isReadingElsewhere = false
+    /// The head is held back until the answer to `initialize` says which revision the session has.
+    private var isHeadSent: Bool
+    /// The upstream has sent everything.
+    private var isEnded = false
+    private var isBroken = false
+    private var hasAnswered = false
+    /// Events have ids: a stream that breaks off can be taken up again.
+    private var isResumable = false
+
+    init(_ exchange: RouteExchange) {
+        self.exchange = exchange
+        var limits = EventLimits()
+        limits.eventBytes = Int(clamping: exchange.route.generation.event)
+        parser = EventParser(limits: limits)
+        isHeadSent = exchange.open.session?.use != .opening
+    }
+
+    /// Bytes that may come before the answer to `initialize`.
+    private static let maximumBeforeHead = 64 * 1024
+
+    /// Whether the upstream has to wait.
+    var isHeldBack: Bool { isHeadSent && exchange.unsent.readableBytes > 0 || isReadingElsewhere }
+
+    func receive(_ bytes: ByteBuffer) {
+        guard !isHeldBack else {
+            waiting.writeImmutableBuffer(bytes)
+            return
+        }
+        read(bytes)
+    }
+
+    /// The client has taken what was written: read on.
+    func resume() {
+        guard !exchange.isOver, !isHeldBack else { return }
+        if waiting.readableBytes > 0 {
+            let bytes = waiting
+            waiting = ByteBuffer()
+            read(bytes)
+        }
+        guard !isHeldBack, !exchange.isOver else { return }
+        if isEnded || isBroken { finish() } else { exchange.connection?.setReading(true) }
+    }
+
+    func end() {
+        isEnded = true
+        if !isHeldBack { finish() }
+    }
+
+    func breakOff() {
+        isBroken = true
+        if !isHeldBack { finish() }
+    }
+
+    /// Nothing more comes.
+    private func finish() {
+        guard !exchange.isOver else { return }
+        let isCall = exchange.open.method == .post && exchange.message?.kind == .request
+        guard isCall, !hasAnswered, !isResumable || exchange.open.isModern else { return exchange.finish() }
+        guard isBroken else { return fail(.upstreamUnreadable("it ended without an answer")) }
+        fail(.upstreamUnavailable("the connection to it ended"))
+    }
+
+    /// Ends the call with an error on its own stream.
+    private func fail(_ error: GatewayError) {
+        exchange.connection?.close()
+        exchange.connection = nil
+        guard isHeadSent else { return exchange.answer(error) }
+        if !hasAnswered, let callID = exchange.callID, exchange.open.method == .post {
+            hasAnswered = true
+            route.context.counters.add(.failed)
+            let body = error.body(id: callID, requestID: exchange.open.requestID)
+            write(Event(data: body.span, name: EventRelay.messageName.span))
+        }
+        isEnded = true
+        if exchange.unsent.readableBytes == 0 { exchange.finish() }
+    }
+
+    private static let messageName = Array("message".utf8)
+    private static let keepAlive = Array("keep-alive".utf8)
+
+    /// A comment now and then keeps a quiet stream from being taken for a dead one.
+    func keepAlive(_ now: NIODeadline) {
+        guard isHeadSent, !isHeldBack, now - exchange.lastSent >= .nanoseconds(Int64(route.generation.keepAlive)) else {
+            return
+        }
+        try? EventEncoding.appendComment(EventRelay.keepAlive.span, to: &exchange.unsent)
+        exchange.sendUnsent()
+    }
+
+    // MARK: Reading
+
+    private func read(_ bytes: ByteBuffer) {
+        let span = bytes.readableBytesUInt8Span
+        var position = 0
+        while !exchange.isOver, !isEnded {
+            let rest = span.extracting(position..<span.count)
+            do throws(SSEError) {
+                switch try parser.next(rest) {
+                case .needMore: return release(bytes, from: span.count)
+                case .comment(let count):
+                    position += count
+                    relay(comment: parser.comment(in: rest))
+                case .event(let count):
+                    position += count
+                    take(parser.event(in: rest))
+                }
+            } catch {
+                let reason = error == .invalidUTF8 ? "its stream is not UTF-8" : "an event is too large"
+                return fail(.upstreamUnreadable(reason))
+            }
+            if isHeldBack { return release(bytes, from: position) }
+        }
+    }
+
+    /// Keeps what is not read yet.
+    private func release(_ bytes: ByteBuffer, from position: Int) {
+        guard position < bytes.readableBytes,
+            let rest = bytes.getSlice(
+                at: bytes.readerIndex + position, length: bytes.readableBytes - position)
+        else { return }
+        waiting.writeImmutableBuffer(rest)
+    }
+
+    private func relay(comment: Span<UInt8>) {
+        guard isHeadSent else { return }
+        // A comment that is no comment is not worth a stream.
+        try? EventEncoding.appendComment(comment, to: &exchange.unsent)
+        exchange.sendUnsent()
+    }
+
+    private func take(_ event: borrowing Event) {
+        if event.hasID { isResumable = true }
+        guard event.hasData, event.data.count > 0 else { return write(event) }
+        guard event.data.count > RouteExchange.largeMessage else {
+            let result = route.read(event.data)
+            return relay(result, event)
+        }
+        readElsewhere(event)
+    }
+
+    /// A large event is read on the helper thread; what follows it waits.
+    private func readElsewhere(_ event: borrowing Event) {
+        isReadingElsewhere = true
+        let kept = KeptEvent(event)
+        route.readElsewhere(ByteBuffer(bytes: kept.data)) { [self] result in
+            isReadingElsewhere = false
+            guard !exchange.isOver else { return }
+            relay(result, kept.event)
+            resume()
+        }
+    }
+
+    // MARK: Attributing
+
+    private func relay(_ result: ReadReply?, _ event: borrowing Event) {
+        guard let result else { return fail(.upstreamUnreadable("an event is not a JSON-RPC message")) }
+        var edit = MessageEdit()
+        // `text` is there only when the event's data had to be mended.
+        if let text = result.text {
+            relay(result, text.readableBytesUInt8Span, event, &edit)
+        } else {
+            relay(result, event.data, event, &edit)
+        }
+    }
+
+    private func relay(
+        _ result: ReadReply, _ data: Span<UInt8>, _ event: borrowing Event, _ edit: inout MessageEdit
+    ) {
+        switch attribute(result.message, data, &edit) {
+        case .dropped: route.context.counters.add(.droppedMessages)
+        case .answered:
+            hasAnswered = true
+            guard isHeadSent || sendHead(result) else { return }
+            write(data, edit, event)
+        case .relayed: write(data, edit, event)
+        }
+    }
+
+    private enum Attribution {
+        case relayed, answered, dropped
+    }
+
+    /// Finds whom a message of the server is for, and puts the client's own ids into it. What is for nobody here is dropped.
+    private func attribute(
+        _ message: MessageSummary, _ data: Span<UInt8>, _ edit: inout MessageEdit
+    ) -> Attribution {
+        if let subscription = message.subscription {
+            guard let callID = exchange.callID, isOwn(data.extracting(subscription)) else { return .dropped }
+            edit.replace(subscription, with: callID)
+        }
+        switch message.kind {
+        case .response:
+            guard !hasAnswered, let id = message.id, let callID = exchange.callID, isOwn(data.extracting(id)) else {
+                return .dropped
+            }
+            edit.replace(id, with: callID)
+            return .answered
+        case .request:
+            guard !exchange.open.isModern, let id = message.id else { return .dropped }
+            let number = route.makeNumber()
+            let spelt = data.extracting(id).copy
+            guard route.serverRequests.add(number, session: exchange.session, id: spelt) else {
+                route.refuse(spelt, of: exchange.session, .capacity("too many requests wait for this client"))
+                return .dropped
+            }
+            edit.replace(id, with: number)
+            return .relayed
+        case .notification: return attributeNotification(message, data, &edit)
+        }
+    }
+
+    private func attributeNotification(
+        _ message: MessageSummary, _ data: Span<UInt8>, _ edit: inout MessageEdit
+    ) -> Attribution {
+        if let subject = message.progressSubject {
+            let spelt = data.extracting(subject)
+            guard let token = isOwn(spelt) ? exchange.progressToken : route.progressToken(spelt, for: exchange) else {
+                return .dropped
+            }
+            edit.replace(subject, with: token)
+        } else if let target = message.cancelledRequest {
+            let spelt = data.extracting(target)
+            if isOwn(spelt), let callID = exchange.callID {
+                edit.replace(target, with: callID)
+            } else if let number = route.serverRequests.cancel(spelt, session: exchange.session) {
+                edit.replace(target, with: number)
+            } else {
+                return .dropped
+            }
+        }
+        return .relayed
+    }
+
+    private func isOwn(_ spelt: Span<UInt8>) -> Bool {
+        exchange.number != 0 && UInt64(decimal: spelt) == exchange.number
+    }
+
+    /// The answer to `initialize` is there: now the client may be told of its session.
+    private func sendHead(_ result: ReadReply) -> Bool {
+        var revision: UInt8 = 0
+        if !result.message.isError {
+            guard let begun = exchange.beginSession(result.revision) else {
+                exchange.connection?.close()
+                exchange.connection = nil
+                return false
+            }
+            revision = begun
+        }
+        isHeadSent = true
+        exchange.sendEventsHead(sessionRevision: revision)
+        return true
+    }
+
+    // MARK: Writing
+
+    private func write(_ data: Span<UInt8>, _ edit: MessageEdit, _ event: borrowing Event) {
+        var text = route.eventText
+        route.eventText = []
+        text.removeAll(keepingCapacity: true)
+        edit.append(original: data, to: &text)
+        let id = event.hasID ? event.id : nil
+        write(Event(data: text.span, id: id, name: event.name, retry: event.retry))
+        if text.capacity <= RouteExchange.largeMessage { route.eventText = text }
+    }
+
+    /// Writes an event with an id that leads back here. Modern clients cannot take up a stream again, and get neither id nor retry time.
+    private func write(_ event: borrowing Event) {
+        let id = event.hasID && !exchange.open.isModern ? mapped(event.id) : nil
+        let retry = exchange.open.isModern ? nil : event.retry
+        guard id != nil || retry != nil || event.hasData else { return }
+        let data = event.hasData ? event.data : nil
+        let isWritten =
+            if let id {
+                append(Event(data: data, id: id.span, name: event.name, retry: retry))
+            } else {
+                append(Event(data: data, name: event.name, retry: retry))
+            }
+        guard isWritten else { return fail(.upstreamUnreadable("an event cannot be written as one")) }
+        if isHeadSent {
+            exchange.sendUnsent()
+        } else if exchange.unsent.readableBytes > EventRelay.maximumBeforeHead {
+            fail(.upstreamUnreadable("it says too much before its answer"))
+        }
+    }
+
+    private func append(_ event: borrowing Event) -> Bool {
+        do throws(EventEncodingError) {
+            try EncodedEvent(copy event).append(to: &exchange.unsent)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// The client's id for an event: it says all that is needed to go on after it. Nil: the upstream's is none that could come back.
+    private func mapped(_ upstream: Span<UInt8>) -> [UInt8]? {
+        guard !upstream.isEmpty else { return [] }
+        var id: [UInt8] = []
+        let callID = exchange.callID.orEmpty
+        let token = exchange.progressToken.orEmpty
+        let isUsable = EventID.append(
+            route: UInt32(route.context.index), request: exchange.number, id: callID.span, progressToken: token.span,
+            upstream: upstream, to: &id)
+        return isUsable ? id : nil
+    }
+}
+
+extension Optional<[UInt8]> {
+    fileprivate var orEmpty: [UInt8] { self ?? [] }
+}
+
+/// An event that outlives the bytes it was read from.
+private struct KeptEvent {
+    let data: [UInt8]
+    private let id: [UInt8]
+    private let hasID: Bool
+    private let name: [UInt8]
+    private let retry: UInt64?
+
+    init(_ event: borrowing Event) {
+        data = event.data.copy
+        id = event.id.copy
+        hasID = event.hasID
+        name = event.name.copy
+        retry = event.retry
+    }
+
+    var event: Event {
+        @_lifetime(borrow self) get {
+            Event(data: data.span, id: hasID ? id.span : nil, name: name.span, retry: retry)
+        }
+    }
+}
+
+extension ByteBuffer: EventSink {
+    /// Appends bytes that the encoder has made.
+    public mutating func append(_ bytes: Span<UInt8>) { writeSpan(bytes) }
+}

@@ -1,0 +1,67 @@
+import Link
+import MCP
+import Sessions
+import Telemetry
+import Worker
+
+/// Sessions of the legacy era, as far as the upstream is concerned.
+extension Route {
+    /// The session is over: its streams end, and what its client was asked is forgotten.
+    func forget(_ session: SessionUUID) {
+        sessions.remove(session)
+        serverRequests.removeAll(of: session)
+        for exchange in exchanges where exchange.session == session && exchange.open.method == .get {
+            exchange.connection?.close()
+            exchange.connection = nil
+            exchange.finish()
+        }
+    }
+
+    /// Opens a session again that the upstream has lost, if nothing depends on the lost one: no stream, no subscription, no log level, no
+    /// request in either direction.
+    func reopen(_ session: SessionUUID, for exchange: RouteExchange, then: @escaping (Bool) -> Void) {
+        if reopening[session] != nil {
+            reopening[session]?.append(then)
+            return
+        }
+        let others = exchanges.contains { $0 !== exchange && $0.session == session && $0.connection != nil }
+        guard let lost = sessions.find(session), lost.flags.isEmpty, !others, !serverRequests.contains(session),
+            let reference = exchange.open.session
+        else {
+            forget(session)
+            return then(false)
+        }
+        reopening[session] = [then]
+        let capable = SessionCapabilities(rawValue: reference.capabilities)
+        let call = GatewayMessages.initialize(makeNumber(), revision: lost.revision, capable)
+        GatewayCall.start(.post, session: nil, revision: nil, body: call, route: self) { [self] outcome in
+            guard outcome.status == 200, let id = outcome.session, let reply = outcome.reply, !reply.message.isError,
+                reply.revision == lost.revision, sessions.begin(reference, id: id, revision: lost.revision) == .stored
+            else {
+                forget(session)
+                return finishReopening(session, false)
+            }
+            let notice = GatewayMessages.initialized
+            GatewayCall.start(.post, session: id, revision: lost.revision, body: notice, route: self) { [self] _ in
+                context.counters.add(.reopenedSessions)
+                finishReopening(session, true)
+            }
+        }
+    }
+
+    private func finishReopening(_ session: SessionUUID, _ isOpen: Bool) {
+        for then in reopening.removeValue(forKey: session) ?? [] { then(isOpen) }
+    }
+
+    /// Tells the upstream that a session is over which no client can use any more.
+    func endUpstreamSession(_ id: [UInt8], _ revision: ProtocolRevision) {
+        GatewayCall.start(.delete, session: id, revision: revision, route: self)
+    }
+
+    /// Answers a request of the server in a client's stead, so that it does not wait for an answer that will not come.
+    func refuse(_ id: [UInt8], of session: SessionUUID?, _ error: GatewayError) {
+        guard let session, let upstream = sessions.find(session) else { return }
+        let body = error.body(id: id, requestID: 0)
+        GatewayCall.start(.post, session: upstream.id, revision: upstream.revision, body: body, route: self)
+    }
+}
