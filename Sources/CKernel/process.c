@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "ckernel.h"
 
+#include <malloc.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -86,6 +87,11 @@ pid_t ck_spawn(int image, char *const argv[], char *const envp[], const int *fds
 }
 
 void ck_set_name(const char *name) { prctl(PR_SET_NAME, name); }
+
+void ck_keep_memory(int trim, int separate) {
+    mallopt(M_TRIM_THRESHOLD, trim);
+    mallopt(M_MMAP_THRESHOLD, separate);
+}
 
 int ck_protect_memory(void) {
     struct rlimit none = {0, 0};

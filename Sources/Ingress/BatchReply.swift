@@ -40,8 +40,9 @@ final class BatchReply: ReplyTaker {
             let piece = body.getSlice(at: body.readerIndex + element.range.lowerBound, length: element.range.count)
             exchanges.append(
                 Exchange(
-                    open, body: piece ?? ByteBuffer(), callID: element.callID, taker: self, gate: gate, ingress: ingress
-                ))
+                    open, body: piece ?? ByteBuffer(), callID: element.callID, grant: message.grant, taker: self,
+                    gate: gate,
+                    ingress: ingress))
         }
         remaining = exchanges.count
     }

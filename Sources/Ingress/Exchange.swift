@@ -37,7 +37,7 @@ final class Exchange {
     let open: RequestOpen
     /// The JSON-RPC id as spelt, for answers of the gateway's own; nil if the message has none.
     let callID: [UInt8]?
-    /// The session that a DELETE ends.
+    /// The session that the request belongs to.
     private let grant: SessionGrant?
     private let ingress: Ingress
     private let gate: RouteGate
@@ -156,6 +156,11 @@ final class Exchange {
         guard unacknowledged > 0 else { return }
         link?.consumed(stream, count: unacknowledged)
         unacknowledged = 0
+    }
+
+    /// Notes that the session is in use.
+    func keepSession() {
+        if let grant { ingress.sessions.noteUse(of: grant) }
     }
 
     private func endSession() {

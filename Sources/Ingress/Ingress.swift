@@ -82,6 +82,8 @@ public final class Ingress: WorkerRole {
             .serverChannelOption(.backlog, value: 1024)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 1)
+            // A stream's credit fits below the mark: one ordinary answer never stops the reading of the next request.
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let connection = ClientConnection(ingress.value, names: names)
@@ -184,9 +186,9 @@ public final class Ingress: WorkerRole {
         unflushed.append(connection)
     }
 
-    /// Looks once a second for connections and waiting exchanges whose time is over: cheaper than a timer for each.
+    /// Looks twice a second for connections and waiting exchanges whose time is over: cheaper than a timer for each.
     private func sweep() {
-        loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
+        loop.assumeIsolated().scheduleTask(in: .milliseconds(500)) { [self] in
             now = NIODeadline.now()
             for connection in connections.values { connection.checkTime(now) }
             for route in routes { route.checkTime(now) }

@@ -12,7 +12,7 @@ struct OwnNames: Sendable {
         // A page cannot reach a Unix socket; programs that can say localhost.
         let isUnix = address.hasPrefix("unix:")
         let isLoopback = host.hasPrefix("127.") || host == "[::1]" || isUnix
-        names = isLoopback ? ["localhost", "127.0.0.1", "[::1]", host] : [host]
+        names = (isLoopback ? ["localhost", "127.0.0.1", "[::1]"] : []) + (isUnix ? [] : [host])
         usual = isUnix ? [Array("localhost".utf8)] : names.map { Array(($0 + address[colon...]).utf8) }
     }
 

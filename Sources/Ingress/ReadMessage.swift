@@ -90,6 +90,9 @@ struct ReadMessage {
             protocolVersion: head.first(.mcpProtocolVersion), method: head.first(.mcpMethod), name: head.first(.mcpName)
         )
         open.isModern = try headers.check(headBytes, message, ingress.tape, bytes) == .modern
+        guard message.kind != .request || message.method.maySend(.client) else {
+            throw .methodNotFound("\(message.method.name) is what servers ask of clients")
+        }
         if message.kind == .request, message.method == .initialize {
             open.session = ingress.sessions.open(SessionCapabilities(message.capabilities, of: ingress.tape, bytes))
         }

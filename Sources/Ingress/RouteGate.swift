@@ -64,6 +64,8 @@ final class RouteGate: PeerLinkDelegate {
     func forget(_ exchange: Exchange) { waiting.removeAll { $0.exchange === exchange } }
 
     func checkTime(_ now: NIODeadline) {
+        // Whatever is in flight keeps its session from being idle.
+        for (_, exchange) in exchanges.all { exchange.keepSession() }
         let limit = TimeAmount.nanoseconds(Int64(ingress.generation.routeWait))
         while let first = waiting.first, now - first.since > limit {
             waiting.removeFirst()

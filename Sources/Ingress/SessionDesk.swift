@@ -95,6 +95,9 @@ final class SessionDesk {
         return .begun(id)
     }
 
+    /// Notes that a session is in use.
+    func noteUse(of grant: SessionGrant) { _ = table.touch(grant, now: SessionDesk.now) }
+
     /// Ends a session for good.
     func end(_ grant: SessionGrant) { table.delete(grant, now: SessionDesk.now) }
 

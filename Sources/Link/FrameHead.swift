@@ -186,11 +186,17 @@ public enum FrameReader {
     /// The first frame of `bytes` from `offset` on, or nil if it is not there whole.
     /// - Throws: `LinkViolation` as soon as a head is malformed, whatever follows it.
     public static func next(_ bytes: Span<UInt8>, from offset: Int) throws(LinkViolation) -> FrameRange? {
-        guard offset >= 0, bytes.count - offset >= FrameHead.byteCount else { return nil }
-        let head = try FrameHead(first: load(bytes, offset), second: load(bytes, offset + 8))
+        guard let head = try head(bytes, from: offset) else { return nil }
         let start = offset + FrameHead.byteCount
         guard bytes.count - start >= head.length else { return nil }
         return FrameRange(head: head, payload: start..<(start + head.length))
+    }
+
+    /// The head of the first frame of `bytes` from `offset` on, or nil if it is not there whole; the payload may not be.
+    /// - Throws: `LinkViolation` if it is malformed.
+    public static func head(_ bytes: Span<UInt8>, from offset: Int) throws(LinkViolation) -> FrameHead? {
+        guard offset >= 0, bytes.count - offset >= FrameHead.byteCount else { return nil }
+        return try FrameHead(first: load(bytes, offset), second: load(bytes, offset + 8))
     }
 
     /// A little-endian word; the caller has checked the bounds.

@@ -1,6 +1,7 @@
-/// The revisions of MCP, in order.
+/// The revisions of MCP, in order. The raw values stand in frames, segments and sealed ids; 0 means none there.
 public enum ProtocolRevision: UInt8, CaseIterable, Comparable, Sendable {
-    case v2024_11_05, v2025_03_26, v2025_06_18, v2025_11_25, v2026_07_28
+    case v2024_11_05 = 1
+    case v2025_03_26, v2025_06_18, v2025_11_25, v2026_07_28
 
     /// The newest one opened by `initialize`.
     public static let latestLegacy = ProtocolRevision.v2025_11_25

@@ -214,6 +214,11 @@ final class EventRelay {
             return .answered
         case .request:
             guard !exchange.open.isModern, let id = message.id else { return .dropped }
+            guard message.method.maySend(.server) else {
+                route.refuse(
+                    data.extracting(id).copy, of: exchange.session, .methodNotFound("clients do not serve it"))
+                return .dropped
+            }
             let number = route.makeNumber()
             let spelt = data.extracting(id).copy
             guard route.serverRequests.add(number, session: exchange.session, id: spelt) else {
@@ -229,6 +234,7 @@ final class EventRelay {
     private func attributeNotification(
         _ message: MessageSummary, _ data: Span<UInt8>, _ edit: inout MessageEdit
     ) -> Attribution {
+        guard message.method.maySend(.server) else { return .dropped }
         if let subject = message.progressSubject {
             let spelt = data.extracting(subject)
             guard let token = isOwn(spelt) ? exchange.progressToken : route.progressToken(spelt, for: exchange) else {

@@ -13,10 +13,12 @@ enum GatewayMessages {
     ) -> [UInt8] {
         var declared: [String] = []
         if capabilities.contains(.sampling) {
-            declared.append(member("sampling", capabilities, [(.samplingTools, "tools"), (.samplingContext, "context")]))
+            let parts: [(SessionCapabilities, String)] = [(.samplingTools, "tools"), (.samplingContext, "context")]
+            declared.append(member("sampling", capabilities, parts))
         }
         if capabilities.contains(.elicitation) {
-            declared.append(member("elicitation", capabilities, [(.elicitationForm, "form"), (.elicitationURL, "url")]))
+            let parts: [(SessionCapabilities, String)] = [(.elicitationForm, "form"), (.elicitationURL, "url")]
+            declared.append(member("elicitation", capabilities, parts))
         }
         if capabilities.contains(.roots) {
             declared.append(#""roots":{\#(capabilities.contains(.rootsListChanged) ? #""listChanged":true"# : "")}"#)

@@ -66,10 +66,13 @@ public final class Route: WorkerRole {
     }
 
     private func sweep() {
-        loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
+        // Twice a second: session times are whole seconds, and none in between may be missed.
+        loop.assumeIsolated().scheduleTask(in: .milliseconds(500)) { [self] in
             let now = NIODeadline.now()
             pool.checkTime(now)
             for exchange in clients?.all ?? [] {
+                // Whatever is in flight keeps its session from being idle.
+                if let session = exchange.session { sessions.noteUse(of: session) }
                 if case .events(let relay) = exchange.reply { relay.keepAlive(now) }
             }
             serverRequests.removeOld(now)
@@ -134,13 +137,11 @@ public final class Route: WorkerRole {
     var exchanges: [RouteExchange] { clients?.all ?? [] }
 
     /// The gateway's id of a call in flight, by the id that the same client gave it.
+    ///
+    /// Without a session nothing tells two clients apart that use the same id, and neither may cancel the other's call.
     func number(of callID: [UInt8], in exchange: RouteExchange) -> UInt64? {
-        let calls = exchanges.filter {
-            $0.callID == callID && $0.open.method == .post && $0.session == exchange.session
-                && $0.open.identity == exchange.open.identity
-        }
-        // Without a session two clients may use the same id; neither may cancel the other's call.
-        return calls.count == 1 ? calls[0].number : nil
+        guard let session = exchange.session else { return nil }
+        return exchanges.first { $0.callID == callID && $0.open.method == .post && $0.session == session }?.number
     }
 
     /// The client's token for progress that the server reports on another stream of the same session than the call's.

@@ -24,6 +24,9 @@ final class UpstreamSessions {
         return false
     }
 
+    /// Notes that a session is in use.
+    func noteUse(of uuid: SessionUUID) { _ = table.lookup(uuid, now: now) }
+
     /// The upstream's session, if there is one.
     func find(_ uuid: SessionUUID) -> (id: [UInt8], revision: ProtocolRevision, flags: UpstreamSessionFlags)? {
         guard case .found(let session) = table.lookup(uuid, now: now),

@@ -8,6 +8,7 @@ extension Span<UInt8> {
     ) throws(JSONError) -> Int {
         var index = start
         while true {
+            index = endOfPlainBlocks(from: index)
             if index &+ 8 <= count {
                 let word = word(at: index)
                 let quote = word ^ repeated(0x22)
@@ -29,6 +30,27 @@ extension Span<UInt8> {
             if self[index] == UInt8(ascii: "\"") { return index }
             index = try skipSpecial(at: index, surrogates, &flags)
         }
+    }
+
+    /// The offset behind as many blocks of 64 bytes as hold nothing but ordinary ASCII: most of any long text.
+    @inline(__always)
+    private func endOfPlainBlocks(from start: Int) -> Int {
+        var index = start
+        while index &+ 64 <= count {
+            // Safe: 64 bytes from `index` lie inside the span, and any bit pattern is a vector.
+            let block = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: index, as: SIMD8<UInt64>.self)
+            let quote = block ^ SIMD8(repeating: repeated(0x22))
+            let backslash = block ^ SIMD8(repeating: repeated(0x5C))
+            // The highest bit of a byte is set if the byte is above 127, below 32, a quotation mark or a backslash; borrows can set more,
+            // which only sends the block the slower way.
+            let one = SIMD8(repeating: repeated(1))
+            let hits = (quote &- one) | (backslash &- one) | (block &- SIMD8(repeating: repeated(0x20))) | block
+            let low = hits[0] | hits[1] | hits[2] | hits[3]
+            let high = hits[4] | hits[5] | hits[6] | hits[7]
+            guard (low | high) & repeated(0x80) == 0 else { break }
+            index &+= 64
+        }
+        return index
     }
 
     @inline(__always)

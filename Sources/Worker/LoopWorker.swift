@@ -1,3 +1,4 @@
+import CKernel
 import Link
 import NIOCore
 import NIOPosix
@@ -9,6 +10,8 @@ public enum LoopWorker {
         _ outcome: Bootstrap.Outcome,
         _ make: @escaping (WorkerContext, EventLoop, Supervision) throws(LinkViolation) -> WorkerRole
     ) -> Never {
+        // Read buffers of 256 KiB and bodies come and go with every large message.
+        ck_keep_memory(4 << 20, 1 << 20)
         let supervision = outcome.supervision
         var role: WorkerRole?
         MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in

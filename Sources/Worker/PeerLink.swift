@@ -51,6 +51,8 @@ public final class PeerLink: ChannelInboundHandler {
     private var streams: StreamTable
     private var context: ChannelHandlerContext?
     private var input = ByteBuffer()
+    /// The `data` frame whose payload is coming: its stream, and how many bytes are still to come.
+    private var body: (stream: StreamID, left: Int, isWanted: Bool)?
     private var output: ByteBuffer
     /// Reused for every head.
     private var writer = FieldWriter()
@@ -241,7 +243,7 @@ public final class PeerLink: ChannelInboundHandler {
         if output.readableBytes > 0 { scheduleFlush() }
     }
 
-    /// SwiftNIO's event: bytes of the peer: as many frames as are whole are delivered.
+    /// SwiftNIO's event: bytes of the peer: as many frames as are whole are delivered, and of a `data` frame as much as is there.
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var received = input
         input = ByteBuffer()
@@ -254,17 +256,43 @@ public final class PeerLink: ChannelInboundHandler {
         let span = bytes.readableBytesUInt8Span
         var position = 0
         do throws(LinkViolation) {
-            while !isClosed, let frame = try FrameReader.next(span, from: position) {
-                try deliver(frame, bytes, span)
-                position = frame.payload.upperBound
+            while !isClosed {
+                if let body {
+                    position += try deliver(body, bytes, from: position)
+                    if self.body != nil { break }
+                }
+                if let frame = try FrameReader.next(span, from: position) {
+                    try deliver(frame, bytes, span)
+                    position = frame.payload.upperBound
+                } else if let head = try FrameReader.head(span, from: position), head.type == .data {
+                    // A body need not be whole to be handed on, and is never gathered here.
+                    let outcome = try streams.receive(head)
+                    body = (head.stream, head.length, outcome.event == .data)
+                    position += FrameHead.byteCount
+                } else {
+                    break
+                }
             }
         } catch {
             condemn(error)
         }
         guard position < span.count, !isClosed else { return }
-        // A piece of a frame waits for the rest, in memory of its own.
+        // A piece of a frame waits for the rest, in memory of its own: at most a head, whose payload is small.
         let rest = bytes.getSlice(at: bytes.readerIndex + position, length: span.count - position)
         if let rest { input.writeImmutableBuffer(rest) }
+    }
+
+    /// Hands on what is there of a `data` frame's payload. Returns how many bytes that is.
+    private func deliver(
+        _ body: (stream: StreamID, left: Int, isWanted: Bool), _ bytes: ByteBuffer, from position: Int
+    ) throws(LinkViolation) -> Int {
+        let count = min(body.left, bytes.readableBytes - position)
+        self.body = count == body.left ? nil : (body.stream, body.left - count, body.isWanted)
+        guard count > 0, body.isWanted, let delegate,
+            let piece = bytes.getSlice(at: bytes.readerIndex + position, length: count)
+        else { return count }
+        try delegate.data(body.stream, piece, on: self)
+        return count
     }
 
     private func deliver(_ frame: FrameRange, _ bytes: ByteBuffer, _ span: Span<UInt8>) throws(LinkViolation) {

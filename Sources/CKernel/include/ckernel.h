@@ -22,6 +22,10 @@ pid_t ck_spawn(int image, char *const argv[], char *const envp[], const int *fds
 // The name shown by ps and matched by pgrep (15 bytes at most).
 void ck_set_name(const char *name);
 
+// Freed memory up to `trim` bytes stays with the process, and blocks below `separate` bytes come from it: for a worker that takes and
+// gives back large buffers all the time, to which the kernel would otherwise hand new, empty pages each time.
+void ck_keep_memory(int trim, int separate);
+
 // Not dumpable, no core file: memory of this process stays its own.
 int ck_protect_memory(void);
 

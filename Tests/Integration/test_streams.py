@@ -1,0 +1,519 @@
+"""Event streams and what is mapped on them: each message reaches the one client it is for, whole, once, and in order."""
+
+import json
+import os
+import socket
+
+import pytest
+
+from harness.clients import Client, Stream, call, leave, metric
+from harness.eventually import eventually
+from harness.http import Connection, tool_call
+from harness.processes import status_fields
+from harness.scripted import ScriptedUpstream
+
+UNAVAILABLE = -31013
+# Above this size a message is read on another thread.
+LARGE = 300_000
+LISTED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+
+
+def progress(token, value=1):
+    return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": value}}
+
+
+def log(number, size=0):
+    return {"jsonrpc": "2.0", "method": "notifications/message",
+            "params": {"level": "info", "data": "d" * size, "number": number}}
+
+
+def modern(tool="echo", identifier=1):
+    return tool_call(tool, {"text": "x"}, identifier, "modern")
+
+
+@pytest.fixture
+def upstream():
+    """Its tool opens a stream and leaves the rest to the test."""
+    def begin(answer):
+        if answer.params["name"] == "echo":
+            return answer.text(answer.params["arguments"].get("text", ""))
+        answer.begin_events()
+        answer.event(log(0))
+        return answer.wait_closed()
+
+    with ScriptedUpstream({"tools/call": begin}) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def gateway(make_gateway, upstream):
+    return make_gateway(upstream.url).start()
+
+
+def opened(upstream, client, identifier=1, token=None):
+    """A call whose stream has begun on both sides, and the upstream's end of it."""
+    count = len(upstream.of("tools/call"))
+    stream = client.stream(call("stay", {}, identifier, token))
+    assert stream.message()["params"]["number"] == 0
+    return stream, upstream.wait("tools/call", count + 1)
+
+
+def dropped(gateway):
+    return metric(gateway, "mcpgw_messages_dropped_total")
+
+
+# Comments and ends
+
+
+@pytest.mark.parametrize("kind", ["a call", "server messages", "a modern call"])
+def test_a_quiet_stream_is_kept_alive_by_comments(make_gateway, upstream, kind):
+    gateway = make_gateway(upstream.url, "--keep-alive", "200ms").start()
+    if kind == "a modern call":
+        upstream.has_sessions = False
+        headers, body = modern("stay")
+        stream = Client(gateway.url, opens=False).start(body, headers)
+        stream = Stream(stream)
+    elif kind == "a call":
+        stream = Client(gateway.url).stream(call("stay"))
+    else:
+        stream = Client(gateway.url).listen()
+        upstream.wait_stream().event(log(0))
+    with stream:
+        assert b"data:" in stream.block()
+        for _ in range(2):
+            assert all(line.startswith(b":") for line in stream.block().split(b"\n"))
+
+
+@pytest.mark.parametrize("cut", [1, 8, 25, -2, -1])
+@pytest.mark.parametrize("ends", ["closes", "ends the body", "resets"])
+def test_half_an_event_never_reaches_the_client(make_gateway, cut, ends):
+    def half(answer):
+        answer.begin_events()
+        whole = b"event: message\ndata: " + json.dumps(log(1)).encode() + b"\n\n"
+        answer.raw_events(whole + whole[:cut])
+        if ends == "ends the body":
+            return answer.end_events()
+        if ends == "resets":
+            answer.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        return False
+
+    with ScriptedUpstream({"tools/call": half}) as upstream:
+        client = Client(make_gateway(upstream.url).start().url)
+        with client.stream(call(identifier="cut")) as stream:
+            messages = stream.messages()
+            assert stream.rest == b""
+        assert messages[-1]["id"] == "cut" and messages[-1]["error"]["code"] == UNAVAILABLE
+        # A reset may overtake what was sent before it.
+        assert messages[:-1] in ([log(1)], [] if ends == "resets" else [log(1)])
+
+
+def test_an_event_that_a_killed_worker_cuts_is_no_message_and_the_call_is_answered(make_gateway):
+    size = 8 << 20
+
+    def large(answer):
+        answer.begin_events()
+        answer.event(log(1))
+        answer.event(log(2, size))
+        return answer.wait_closed()
+
+    with ScriptedUpstream({"tools/call": large}) as upstream:
+        gateway = make_gateway(upstream.url).start()
+        client = Client(gateway.url)
+        with Stream(client.start(call(identifier="cut"))) as stream:
+            assert stream.message() == log(1)
+            # The client reads only a part of the event, so that the rest waits in the workers.
+            while len(stream.rest) < 65536:
+                stream._more()
+            gateway.kill_and_wait("route")
+            blocks = []
+            while (block := stream.block()) is not None:
+                blocks.append(block)
+        assert all(len(block) < size for block in blocks)
+        readable = []
+        for block in blocks:
+            data = b"\n".join(line[5:].strip(b" ") for line in block.split(b"\n") if line.startswith(b"data:"))
+            try:
+                readable.append(json.loads(data))
+            except ValueError:
+                pass
+        assert [(message["id"], message["error"]["code"]) for message in readable] == [("cut", UNAVAILABLE)]
+
+
+def test_events_larger_than_one_reading_keep_their_place_among_small_ones(make_gateway):
+    sizes = [0, LARGE, 0, 0, 4 * LARGE, LARGE, 0, LARGE, 10, 0]
+
+    def mixed(answer):
+        answer.begin_events()
+        for number, size in enumerate(sizes):
+            answer.event(log(number, size))
+        return answer.last_event({"content": [{"type": "text", "text": "e" * LARGE}]})
+
+    with ScriptedUpstream({"tools/call": mixed}) as upstream:
+        client = Client(make_gateway(upstream.url).start().url)
+        streams = [client.stream(call(identifier=number)) for number in range(4)]
+        for number, stream in enumerate(streams):
+            with stream:
+                messages = stream.messages()
+            assert [(one["params"]["number"], len(one["params"]["data"])) for one in messages[:-1]] == list(enumerate(sizes))
+            assert messages[-1]["id"] == number and len(messages[-1]["result"]["content"][0]["text"]) == LARGE
+
+
+# Whose message it is
+
+
+def test_progress_on_the_stream_of_server_messages_has_the_token_of_its_call(gateway, upstream):
+    client, other = Client(gateway.url), Client(gateway.url)
+    first, first_end = opened(upstream, client, 1, "7")
+    second, second_end = opened(upstream, client, 2, 7)
+    foreign, foreign_end = opened(upstream, other, 1, "of another session")
+    with client.listen() as stream, first, second, foreign:
+        server = upstream.wait_stream()
+        before = dropped(gateway)
+        server.event(progress(second_end.token, 1))
+        server.event(progress(first_end.token, 2))
+        # Of another session, of nobody, and the client's own spelling.
+        for token in (foreign_end.token, 123456, "7", 7, str(first_end.token)):
+            server.event(progress(token, 3))
+        server.event(LISTED)
+        assert [stream.message() for _ in range(3)] == [progress(7, 1), progress("7", 2), LISTED]
+        eventually(lambda: dropped(gateway) == before + 5, lambda: f"5 dropped: {before}, {dropped(gateway)}")
+
+
+def test_progress_after_the_end_of_its_call_is_dropped(gateway, upstream):
+    client = Client(gateway.url)
+    with client.listen() as stream:
+        server = upstream.wait_stream()
+        call_stream, end = opened(upstream, client, 1, "token")
+        end.last_event({"content": []})
+        assert call_stream.message()["id"] == 1
+        call_stream.close()
+        server.event(progress(end.token))
+        server.event(LISTED)
+        assert stream.message() == LISTED
+        assert dropped(gateway) == 1
+
+
+def test_a_cancellation_reaches_the_call_of_its_own_client_only(gateway, upstream):
+    clients = [Client(gateway.url) for _ in range(2)]
+    calls = [opened(upstream, client, "same id") for client in clients]
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "same id"}}
+    for client, (_, end) in reversed(list(zip(clients, calls))):
+        assert client.post(cancel).status == 202
+        sent = upstream.of("notifications/cancelled")[-1]
+        assert (sent.session, sent.params["requestId"]) == (end.session, end.id)
+    assert len(upstream.of("notifications/cancelled")) == 2
+    # An id that is not in flight there, and one that only looks the same.
+    for identifier in ("unknown", 1, calls[0][1].id):
+        assert clients[0].post({**cancel, "params": {"requestId": identifier}}).status == 202
+    assert len(upstream.of("notifications/cancelled")) == 2
+    for stream, _ in calls:
+        stream.close()
+
+
+def test_without_sessions_nobody_can_cancel_the_call_of_another(gateway, upstream):
+    upstream.has_sessions = False
+    clients = [Client(gateway.url, opens=False) for _ in range(2)]
+    calls = [opened(upstream, client, 5) for client in clients]
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}}
+    assert clients[0].post(cancel).status == 202
+    assert upstream.of("notifications/cancelled") == []
+    for stream, _ in calls:
+        stream.close()
+
+
+def test_a_servers_request_is_answered_by_its_own_session_and_once(gateway, upstream):
+    owner, other = Client(gateway.url), Client(gateway.url)
+    stream, end = opened(upstream, owner, 1)
+    with stream:
+        # Its id is that of the call in flight: both directions count for themselves.
+        end.event({"jsonrpc": "2.0", "id": 1, "method": "roots/list"})
+        asked = stream.message()
+        assert asked["method"] == "roots/list"
+        reply = {"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": []}}
+        for wrong in (other, Client(gateway.url)):
+            assert wrong.post(reply).status == 202
+        for identifier in (str(asked["id"]), 1, asked["id"] + 1):
+            assert owner.post({**reply, "id": identifier}).status == 202
+        assert upstream.of("answer") == []
+        assert dropped(gateway) == 5
+        for _ in range(2):
+            assert owner.post(reply).status == 202
+        answers = upstream.of("answer")
+        assert [(answer.session, answer.id) for answer in answers] == [(end.session, 1)]
+        assert dropped(gateway) == 6
+
+
+@pytest.mark.parametrize("name", ["an answer to another call", "a second answer", "an answer without a call"])
+def test_an_answer_nobody_waits_for_is_dropped(gateway, upstream, name):
+    client = Client(gateway.url)
+    stream, end = opened(upstream, client, "mine")
+    other, other_end = opened(upstream, client, "another")
+    wrong = {"jsonrpc": "2.0", "id": {"an answer to another call": other_end.id, "a second answer": end.id}.get(name, 1),
+             "result": {"content": ["wrong"]}}
+    right = {"jsonrpc": "2.0", "id": end.id, "result": {"content": []}}
+    with stream, other:
+        for message in ([right, wrong] if name == "a second answer" else [wrong, right]):
+            end.event(message)
+        end.end_events()
+        assert stream.messages() == [{**right, "id": "mine"}]
+        assert dropped(gateway) == 1
+
+
+def test_listening_clients_get_their_own_ids_back(gateway, upstream):
+    upstream.has_sessions = False
+    name = "io.modelcontextprotocol/subscriptionId"
+
+    def event(method, subscription):
+        return {"jsonrpc": "2.0", "method": method, "params": {"_meta": {name: subscription}}}
+
+    def listen(answer):
+        answer.begin_events()
+        answer.event(event("notifications/subscriptions/acknowledged", answer.id))
+        return answer.wait_closed()
+    upstream.handlers["subscriptions/listen"] = listen
+    streams = []
+    for identifier in ("listen-1", 1, "1"):
+        headers, body = modern()
+        message = json.loads(body) | {"id": identifier, "method": "subscriptions/listen"}
+        message["params"] = {"_meta": message["params"]["_meta"], "notifications": {"toolsListChanged": True}}
+        headers = [(field, "subscriptions/listen" if field == "Mcp-Method" else value)
+                   for field, value in headers if field != "Mcp-Name"]
+        stream = Stream(Client(gateway.url, opens=False).start(message, headers))
+        assert stream.status == 200
+        acknowledged = stream.message()
+        assert repr(acknowledged["params"]["_meta"][name]) == repr(identifier)
+        streams.append((stream, upstream.wait("subscriptions/listen", len(streams) + 1), identifier))
+    for stream, end, identifier in streams:
+        for _, other, _ in streams:
+            if other is not end:
+                end.event(event("notifications/tools/list_changed", other.id))
+        end.event(event("notifications/tools/list_changed", end.id))
+        end.event({"jsonrpc": "2.0", "id": end.id, "result": {"_meta": {name: end.id}}})
+        end.end_events()
+        with stream:
+            changed, result = stream.messages()
+        assert repr(changed["params"]["_meta"][name]) == repr(identifier)
+        assert repr(result["id"]) == repr(result["result"]["_meta"][name]) == repr(identifier)
+    assert dropped(gateway) == 6
+
+
+# Clients that leave, and time
+
+
+def hold(answer):
+    return answer.wait_closed()
+
+
+@pytest.mark.parametrize("when", ["before the head", "on the stream"])
+def test_a_modern_client_that_leaves_ends_its_call_upstream(gateway, upstream, when):
+    upstream.has_sessions = False
+    ended = []
+
+    def watched(answer):
+        if when == "on the stream":
+            answer.begin_events()
+            answer.event(log(0))
+        answer.wait_closed()
+        ended.append(answer)
+        return False
+    upstream.handlers["tools/call"] = watched
+    headers, body = modern("stay")
+    connection = Client(gateway.url, opens=False).start(body, headers)
+    upstream.wait("tools/call")
+    if when == "on the stream":
+        assert Stream(connection).message()["params"]["number"] == 0
+    leave(connection)
+    eventually(lambda: ended, "the upstream's call is ended")
+    assert upstream.of("notifications/cancelled") == []
+
+
+@pytest.mark.parametrize("when", ["before the head", "on the stream"])
+def test_a_legacy_client_that_leaves_does_not_end_its_call(gateway, upstream, when):
+    finished = []
+
+    def slow(answer):
+        if when == "on the stream":
+            answer.begin_events()
+            answer.event(log(0))
+        upstream.wait_released()
+        # Were the connection closed, this would fail somewhere.
+        if when == "on the stream":
+            for number in range(50):
+                answer.event(log(number, 20_000))
+            answer.last_event({"content": []})
+        else:
+            answer.text("late")
+        finished.append(answer)
+        return True
+    upstream.handlers["tools/call"] = slow
+    client = Client(gateway.url)
+    connection = client.start(call())
+    upstream.wait("tools/call")
+    if when == "on the stream":
+        assert Stream(connection).message()["params"]["number"] == 0
+    leave(connection)
+    eventually(lambda: metric(gateway, "mcpgw_connections_open") == 0, "the ingress sees that the client left")
+    upstream.released.set()
+    eventually(lambda: finished, "the call is finished")
+    eventually(lambda: metric(gateway, "mcpgw_exchanges_in_flight", "route") == 0, "the answer is read to its end")
+    # Over the same connection, if it was read to its end: no second one is opened for the next call.
+    count = metric(gateway, "mcpgw_upstream_connections_total")
+    upstream.handlers["tools/call"] = upstream.result
+    assert "result" in client.call().json()
+    assert metric(gateway, "mcpgw_upstream_connections_total") == count
+
+
+@pytest.mark.parametrize("era, status", [("legacy", 200), ("modern", 504)])
+def test_an_upstream_that_is_silent_too_long_is_given_up(make_gateway, era, status):
+    with ScriptedUpstream({"tools/call": hold}, sessions=False) as upstream:
+        gateway = make_gateway(upstream.url, "--request-timeout", "100ms").start()
+        headers, body = tool_call("hold", {}, 5, era)
+        with Client(gateway.url, opens=False).start(body, headers) as connection:
+            reply = connection.receive()
+        assert (reply.status, reply.json()["error"]["code"], reply.json()["id"]) == (status, UNAVAILABLE, 5)
+
+
+def test_a_stream_that_falls_silent_is_ended_with_an_answer(make_gateway, upstream):
+    gateway = make_gateway(upstream.url, "--request-timeout", "100ms").start()
+    with Client(gateway.url).stream(call("stay")) as stream:
+        messages = stream.messages()
+    assert messages[-1]["error"]["code"] == UNAVAILABLE
+
+
+def test_what_is_heard_of_a_call_gives_it_more_time_but_not_for_ever(make_gateway):
+    def steady(answer):
+        answer.begin_events()
+        number = 0
+        while not upstream.released.wait(0.05):
+            answer.event(log(number))
+            number += 1
+        return False
+
+    with ScriptedUpstream({"tools/call": steady}) as upstream:
+        # Long enough apart that only one of them can be the reason.
+        gateway = make_gateway(upstream.url, "--request-timeout", "3s", "--request-limit", "5s").start()
+        with Client(gateway.url).stream(call(identifier=9)) as stream:
+            messages = stream.messages()
+        assert messages[-1]["id"] == 9 and messages[-1]["error"]["code"] == UNAVAILABLE
+        # More than the silence alone would have allowed, however slow the machine.
+        assert len(messages) > 2
+
+
+def test_a_stream_of_server_messages_has_no_time_limit(make_gateway, upstream):
+    gateway = make_gateway(upstream.url, "--request-timeout", "100ms", "--request-limit", "200ms").start()
+    client = Client(gateway.url)
+    with client.listen() as stream:
+        server = upstream.wait_stream()
+        # A call that begins later is ended by both limits; the stream is not.
+        with client.stream(call("stay")) as ended:
+            assert "error" in ended.messages()[-1]
+        server.event(LISTED)
+        assert stream.message() == LISTED
+
+
+# Connections that were kept too long
+
+
+@pytest.mark.parametrize("method, times", [("tools/list", 2), ("ping", 2), ("resources/read", 2), ("prompts/get", 2),
+                                           ("tools/call", 1), ("logging/setLevel", None), ("an/extension", 1)])
+def test_what_may_run_twice_is_repeated_once_on_a_stale_connection_and_a_call_never(make_gateway, method, times):
+    served = {}
+
+    def answer(one):
+        key = one.connection.fileno()
+        served[key] = served.get(key, 0) + 1
+        if one.method == "POST" and one.message["method"] == method and one.id != "warm":
+            return False if served[key] > 1 else one.result({})
+        return one.result({})
+
+    with ScriptedUpstream(sessions=False) as upstream:
+        upstream._answer_as = answer
+        for name in (method, "warm/up"):
+            upstream.handlers[name] = answer
+        gateway = make_gateway(upstream.url).start()
+        client = Client(gateway.url, opens=False)
+        params = {"name": "echo", "uri": "file:///x", "level": "info", "arguments": {}}
+        warm = {"jsonrpc": "2.0", "id": "warm", "method": "warm/up"}
+        assert "result" in client.post(warm).json()
+        reply = client.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).json()
+        came = len(upstream.of(method))
+        if times == 2:
+            assert came == 2 and "result" in reply
+            assert metric(gateway, "mcpgw_requests_repeated_total") == 1
+        elif times == 1:
+            assert came == 1 and reply["error"]["code"] == UNAVAILABLE
+            assert metric(gateway, "mcpgw_requests_repeated_total") == 0
+        else:
+            assert came <= 2
+
+
+def test_what_fails_on_two_stale_connections_is_not_sent_a_third_time(make_gateway):
+    held = []
+
+    def warm(answer):
+        held.append(answer)
+        if len(held) < 3:
+            upstream.wait_released()
+        else:
+            upstream.released.set()
+        return answer.result({})
+
+    with ScriptedUpstream({"warm/up": warm, "tools/list": lambda _: False}, sessions=False) as upstream:
+        gateway = make_gateway(upstream.url).start()
+        client = Client(gateway.url, opens=False)
+        # Three at once make three connections, which are kept.
+        connections = [client.start({"jsonrpc": "2.0", "id": number, "method": "warm/up"}) for number in range(3)]
+        for connection in connections:
+            with connection:
+                assert "result" in connection.receive().json()
+        reply = client.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).json()
+        assert reply["error"]["code"] == UNAVAILABLE
+        assert len(upstream.of("tools/list")) == 2
+
+
+# A client that does not read
+
+
+@pytest.mark.parametrize("kind", ["small events", "large events", "comments"])
+def test_an_endless_stream_to_a_client_that_does_not_read_fills_no_memory(make_gateway, kind):
+    sent = [0]
+
+    def endless(answer):
+        answer.begin_events()
+        event = b"event: message\ndata: " + json.dumps(log(1, LARGE if kind == "large events" else 500)).encode() + b"\n\n"
+        piece = b": a comment of the server that says nothing\n\n" if kind == "comments" else event
+        piece *= max(1, 65536 // len(piece))
+        while not upstream.released.is_set():
+            answer.raw_events(piece)
+            sent[0] += len(piece)
+        return False
+
+    def resident(role):
+        return int(status_fields(gateway.pid(role))["VmRSS"].split()[0])
+
+    with ScriptedUpstream({"tools/call": endless}) as upstream:
+        gateway = make_gateway(upstream.url).start()
+        client = Client(gateway.url)
+        before = {role: resident(role) for role in ("ingress", "route")}
+        connections = [client.start(call(identifier=number)) for number in range(4)]
+        upstream.wait("tools/call", 4)
+
+        def stands_still():
+            # A call of another client goes through both workers meanwhile: they are not blocked, they hold back.
+            seen = sent[0]
+            for _ in range(50):
+                assert "result" in client.post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).json()
+            return sent[0] == seen and sent[0] > 0
+        eventually(stands_still, lambda: f"the upstream is held back, {sent[0]} bytes sent")
+        # Each stream has its credit, one message and the buffers of its sockets; the kernel's are not counted here.
+        for role in before:
+            grown = resident(role) - before[role]
+            assert grown <= 4 * 4096, f"the {role} grew by {grown} KB"
+        # Nothing was lost: what waited comes when it is read.
+        with Stream(connections[0]) as stream:
+            for _ in range(20):
+                assert stream.block() is not None
+        for connection in connections[1:]:
+            connection.close()
+        upstream.released.set()
+        assert gateway.restarts() == {}
