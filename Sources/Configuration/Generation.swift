@@ -123,8 +123,15 @@ public struct RouteGeneration: RoleGeneration {
     /// A session this old is over, in nanoseconds.
     public var sessionLifetime: UInt64
 
+    /// The key of the tags on its event ids. Made at each start of the supervisor: sessions do not last longer either.
+    public var eventKey: [UInt8]
+
+    /// Bytes of `eventKey`.
+    public static let eventKeyLength = 16
+
     /// The part of route `index`.
-    public init(_ configuration: Configuration, index: Int) {
+    public init(_ configuration: Configuration, index: Int, eventKey: [UInt8]) {
+        self.eventKey = eventKey
         let route = configuration.routes[index]
         name = route.name
         destination = UInt32(index)
@@ -162,6 +169,7 @@ public struct RouteGeneration: RoleGeneration {
         writer.u32(queue)
         writer.u64(sessionIdle)
         writer.u64(sessionLifetime)
+        writer.blob(eventKey)
     }
 
     /// Reads the content; throws `LinkViolation.badPayload`.
@@ -183,6 +191,8 @@ public struct RouteGeneration: RoleGeneration {
         queue = try reader.u32()
         sessionIdle = try reader.u64()
         sessionLifetime = try reader.u64()
+        eventKey = try reader.blob(maximum: RouteGeneration.eventKeyLength)
+        guard eventKey.count == RouteGeneration.eventKeyLength else { throw .badPayload }
         try reader.finish()
     }
 }

@@ -27,6 +27,7 @@ final class BatchReply: ReplyTaker {
     private var finished: [ByteBuffer] = []
     private var keptBytes = 0
     private var isOver = false
+    private var status: UInt16 = 200
 
     init(_ message: ReadMessage, body: ByteBuffer, connection: ClientConnection, gate: RouteGate) {
         self.connection = connection
@@ -71,6 +72,8 @@ final class BatchReply: ReplyTaker {
 
     func replyBegins(_ head: ReplyHead, session: [UInt8]?, of exchange: Exchange) {
         if head.kind == .events { becomeStream() }
+        // A lost session is the whole batch's.
+        if head.status == 404 { status = 404 }
     }
 
     func replyContinues(_ bytes: ByteBuffer, isEvents: Bool, of exchange: Exchange) {
@@ -78,16 +81,18 @@ final class BatchReply: ReplyTaker {
         guard ingress.reserve(bytes.readableBytes) else { return abandon() }
         keptBytes += bytes.readableBytes
         texts[ObjectIdentifier(exchange), default: ByteBuffer()].writeImmutableBuffer(bytes)
-        if isEvents { writeWholeEvents(of: exchange) }
+        if isEvents { writeWholeEvents(of: exchange, newBytes: bytes.readableBytes) }
     }
 
     /// Events of several streams share one: each is written when it is whole.
-    private func writeWholeEvents(of exchange: Exchange) {
+    private func writeWholeEvents(of exchange: Exchange, newBytes: Int) {
         guard var text = texts.removeValue(forKey: ObjectIdentifier(exchange)) else { return }
         let bytes = text.readableBytesView
         var end = bytes.endIndex
-        while end - bytes.startIndex >= 2, bytes[end - 1] != 0x0A || bytes[end - 2] != 0x0A { end -= 1 }
-        if end - bytes.startIndex >= 2, let events = text.readSlice(length: end - bytes.startIndex) {
+        // What came before has no end of an event in it.
+        let least = max(bytes.startIndex + 2, bytes.endIndex - newBytes)
+        while end >= least, bytes[end - 1] != 0x0A || bytes[end - 2] != 0x0A { end -= 1 }
+        if end >= least, let events = text.readSlice(length: end - bytes.startIndex) {
             connection.writeChunk(events)
             keptBytes -= events.readableBytes
             ingress.giveBack(events.readableBytes)
@@ -166,7 +171,7 @@ final class BatchReply: ReplyTaker {
             array.writeImmutableBuffer(text)
         }
         array.writeInteger(UInt8(ascii: "]"))
-        connection.writeHead(ReplyHead(status: 200, kind: .json, bodyLength: UInt64(array.readableBytes)))
+        connection.writeHead(ReplyHead(status: status, kind: .json, bodyLength: UInt64(array.readableBytes)))
         connection.writeBody(array)
     }
 

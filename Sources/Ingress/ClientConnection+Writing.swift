@@ -39,6 +39,9 @@ extension ClientConnection: ReplyTaker {
 
     func writeHead(_ head: ReplyHead, session: [UInt8]? = nil) {
         ingressCounters.add(.answered)
+        // Room for the head and a body that is copied behind it, at once.
+        let body = head.kind == .json && head.bodyLength < ClientConnection.keptOutput / 2 ? Int(head.bodyLength) : 0
+        output.reserveCapacity(minimumWritableBytes: 256 + body)
         output.writeReplyHead(head, session: session, closes: closesAfterReply)
         scheduleFlush()
     }

@@ -24,7 +24,7 @@ final class ClientConnection: ChannelInboundHandler {
     private static let readAhead = 256 * 1024
 
     /// Bytes of memory for answers that a connection keeps between them.
-    static let keptOutput = 4096
+    static let keptOutput = 16 * 1024
 
     /// How long the client may take for the next piece of the last answer, and for its own end.
     private static let closingLimit = TimeAmount.seconds(5)

@@ -35,20 +35,29 @@ final class EventRelay {
     /// Bytes that may come before the answer to `initialize`.
     private static let maximumBeforeHead = 64 * 1024
 
+    /// Bytes that a stream may hold without being charged for them.
+    private static let freeBytes = 64 * 1024
+
     /// Whether the upstream has to wait.
     var isHeldBack: Bool { isHeadSent && exchange.unsent.readableBytes > 0 || isReadingElsewhere }
 
     func receive(_ bytes: ByteBuffer) {
-        guard !isHeldBack else {
-            waiting.writeImmutableBuffer(bytes)
-            return
-        }
-        read(bytes)
+        if isHeldBack { waiting.writeImmutableBuffer(bytes) } else { read(bytes) }
+        account()
+    }
+
+    /// Charges what the stream holds to the worker's budget.
+    private func account() {
+        guard !exchange.isOver else { return }
+        let held = parser.bufferedCapacity + waiting.readableBytes + exchange.unsent.readableBytes
+        guard !exchange.hold(held > EventRelay.freeBytes ? held : 0) else { return }
+        fail(.capacity("too many messages at once"))
     }
 
     /// The client has taken what was written: read on.
     func resume() {
         guard !exchange.isOver, !isHeldBack else { return }
+        if hasAnswered, exchange.open.method == .post { exchange.endToClient() }
         if waiting.readableBytes > 0 {
             let bytes = waiting
             waiting = ByteBuffer()
@@ -72,7 +81,9 @@ final class EventRelay {
     private func finish() {
         guard !exchange.isOver else { return }
         let isCall = exchange.open.method == .post && exchange.message?.kind == .request
-        guard isCall, !hasAnswered, !isResumable || exchange.open.isModern else { return exchange.finish() }
+        guard isCall, !hasAnswered, !isResumable || exchange.open.isModern || !isHeadSent else {
+            return exchange.finish()
+        }
         guard isBroken else { return fail(.upstreamUnreadable("it ended without an answer")) }
         fail(.upstreamUnavailable("the connection to it ended"))
     }
@@ -189,6 +200,8 @@ final class EventRelay {
             hasAnswered = true
             guard isHeadSent || sendHead(result) else { return }
             write(data, edit, event)
+            // Nothing comes after the answer to a call.
+            if exchange.open.method == .post { exchange.endToClient() }
         case .relayed: write(data, edit, event)
         }
     }
@@ -219,9 +232,16 @@ final class EventRelay {
                     data.extracting(id).copy, of: exchange.session, .methodNotFound("clients do not serve it"))
                 return .dropped
             }
-            let number = route.makeNumber()
             let spelt = data.extracting(id).copy
-            guard route.serverRequests.add(number, session: exchange.session, id: spelt) else {
+            guard isHeadSent else {
+                // The client cannot be asked yet: it does not know its session before the answer that is still to come.
+                route.answerEarly(spelt, message.method, of: exchange.beganSession)
+                return .dropped
+            }
+            // Without a session nothing tells whose answer would come.
+            guard let session = exchange.session ?? exchange.open.session?.uuid else { return .dropped }
+            let number = route.makeNumber()
+            guard route.serverRequests.add(number, session: session, id: spelt) else {
                 route.refuse(spelt, of: exchange.session, .capacity("too many requests wait for this client"))
                 return .dropped
             }
@@ -318,13 +338,9 @@ final class EventRelay {
     /// The client's id for an event: it says all that is needed to go on after it. Nil: the upstream's is none that could come back.
     private func mapped(_ upstream: Span<UInt8>) -> [UInt8]? {
         guard !upstream.isEmpty else { return [] }
-        var id: [UInt8] = []
-        let callID = exchange.callID.orEmpty
-        let token = exchange.progressToken.orEmpty
-        let isUsable = EventID.append(
-            route: UInt32(route.context.index), request: exchange.number, id: callID.span, progressToken: token.span,
-            upstream: upstream, to: &id)
-        return isUsable ? id : nil
+        return route.eventIDs.make(
+            upstream, request: exchange.number, callID: exchange.callID.orEmpty,
+            progressToken: exchange.progressToken.orEmpty, session: exchange.open.session?.uuid)
     }
 }
 

@@ -31,6 +31,7 @@ final class GatewayCall: UpstreamReader {
     private var outcome = Outcome()
     private var media = MediaType.other
     private var text = ByteBuffer()
+    private var received = 0
     private var events = EventParser()
     private var isOver = false
 
@@ -81,7 +82,8 @@ final class GatewayCall: UpstreamReader {
 
     func replyBody(_ bytes: ByteBuffer) {
         text.writeImmutableBuffer(bytes)
-        guard text.readableBytes <= GatewayCall.maximumReply else { return end() }
+        received += bytes.readableBytes
+        guard received <= GatewayCall.maximumReply else { return end() }
         guard case .events = media else { return }
         readEvents()
     }

@@ -13,8 +13,9 @@ extension Route {
         for exchange in exchanges where exchange.session == session && exchange.open.method == .get {
             exchange.connection?.close()
             exchange.connection = nil
-            exchange.finish()
+            if exchange.sentStatus == nil { exchange.answer(.sessionNotFound) } else { exchange.finish() }
         }
+        versions[session] = nil
     }
 
     /// Opens a session again that the upstream has lost, if nothing depends on the lost one: no stream, no subscription, no log level, no
@@ -44,6 +45,7 @@ extension Route {
             let notice = GatewayMessages.initialized
             GatewayCall.start(.post, session: id, revision: lost.revision, body: notice, route: self) { [self] _ in
                 context.counters.add(.reopenedSessions)
+                versions[session, default: 0] += 1
                 finishReopening(session, true)
             }
         }
@@ -56,6 +58,15 @@ extension Route {
     /// Tells the upstream that a session is over which no client can use any more.
     func endUpstreamSession(_ id: [UInt8], _ revision: ProtocolRevision) {
         GatewayCall.start(.delete, session: id, revision: revision, route: self)
+    }
+
+    /// Answers what a server asks before its client can be asked: it is alive; anything else has to wait.
+    func answerEarly(_ id: [UInt8], _ method: Method, of session: [UInt8]?) {
+        var body = Array(#"{"jsonrpc":"2.0","id":"#.utf8) + id + Array(#","result":{}}"#.utf8)
+        if method != .ping {
+            body = GatewayError.capacity("the client is not connected yet").body(id: id, requestID: 0)
+        }
+        GatewayCall.start(.post, session: session, revision: nil, body: body, route: self)
     }
 
     /// Answers a request of the server in a client's stead, so that it does not wait for an answer that will not come.

@@ -16,6 +16,7 @@ public final class Route: WorkerRole {
     private let supervision: Supervision
     let pool: UpstreamPool
     let head: UpstreamHead
+    let eventIDs: EventIDs
     let sessions: UpstreamSessions
     var serverRequests = ServerRequests()
     private let helper: HelperThread
@@ -28,6 +29,8 @@ public final class Route: WorkerRole {
     var scratch = ByteBuffer()
     var eventText: [UInt8] = []
     /// Sessions that are being opened again, and who waits for that.
+    /// How often each session was opened again.
+    var versions: [SessionUUID: UInt32] = [:]
     var reopening: [SessionUUID: [(Bool) -> Void]] = [:]
     /// Bytes of messages held at once, at most; far below the role's address space (DESIGN 3).
     private static let byteBudget = 256 << 20
@@ -61,6 +64,8 @@ public final class Route: WorkerRole {
         let dialing = DialClient(context, loop: loop, supervision: supervision, generation: generation)
         pool = UpstreamPool(context, loop: loop, generation: generation, dialing: dialing)
         head = UpstreamHead(generation)
+        guard let eventIDs = EventIDs(key: generation.eventKey, route: context.index) else { throw .badPayload }
+        self.eventIDs = eventIDs
         helper = HelperThread(loop: loop)
         sweep()
     }

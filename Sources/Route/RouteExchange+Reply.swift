@@ -19,8 +19,8 @@ extension RouteExchange {
             beganSession = bytes.extracting(id).copy
         }
         switch media {
-        case .events where status == 200:
-            if let connection, open.method == .post, message?.kind == .request { route.pool.becameStream(connection) }
+        case .events where status == 200 && (open.method == .get || message?.kind == .request):
+            if let connection { route.pool.becameStream(connection) }
             reply = .events(EventRelay(self))
             // The session's revision stands in the first answer, and the head tells the client of the session.
             if open.session?.use != .opening { sendEventsHead(sessionRevision: 0) }
@@ -110,7 +110,7 @@ extension RouteExchange {
         var text = read.text ?? body
         guard let id = read.message.id, text.holds(number, at: id) else {
             // A server that cannot read a request cannot name it either; that is an error without an id.
-            guard read.message.isError, let error = read.error else {
+            guard read.message.isError, read.message.id == nil, let error = read.error else {
                 return answer(.upstreamUnreadable("it answers another request"))
             }
             return send(200, carrying: error, of: text, callID)
@@ -197,7 +197,6 @@ extension RouteExchange {
                 return answer(.upstreamUnreadable("its type is neither JSON nor events"))
             }
             if open.method == .get { return answer(.methodNotAllowed) }
-            if open.method == .delete, let session { route.forget(session) }
             let accepted: UInt16 = open.method == .post ? 202 : status == 204 ? 204 : 200
             sendHead(ReplyHead(status: accepted, kind: .empty, bodyLength: 0))
             finish()
@@ -227,9 +226,11 @@ extension RouteExchange {
         connection?.close()
         connection = nil
         guard mayBeRepeatedInNewSession else {
-            route.forget(session)
+            if sentVersion == route.versions[session] ?? 0 { route.forget(session) }
             return answer(.sessionNotFound)
         }
+        // It was sent in a session that another has taken the place of since.
+        guard sentVersion == route.versions[session] ?? 0 else { return repeatRequest() }
         route.reopen(session, for: self) { [self] isOpen in
             guard !isOver else { return }
             if isOpen { repeatRequest() } else { answer(.sessionNotFound) }
@@ -282,6 +283,7 @@ extension RouteExchange {
     }
 
     func sendHead(_ head: ReplyHead) {
+        sentStatus = head.status
         if let link, !link.sendHead(stream, head.write) { giveUp(.upstreamProtocol) }
     }
 

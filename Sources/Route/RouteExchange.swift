@@ -57,12 +57,17 @@ final class RouteExchange: UpstreamReader {
     /// Whether the request was sent a second time.
     private var isRepeated = false
     private(set) var isOver = false
+    /// The status of the answer's head, once that is sent.
+    var sentStatus: UInt16?
+    /// Which of the upstream's sessions that stood behind the client's, one after the other, the request was sent in.
+    private(set) var sentVersion: UInt32 = 0
     /// The client's connection is gone, or the whole ingress.
     private(set) var isAbandoned = false
     /// When the stream last carried something, for keep-alive comments.
     var lastSent: NIODeadline
     /// Bytes charged to the worker's budget.
     private var reserved = 0
+    private var heldByStream = 0
 
     init(_ open: RequestOpen, route: Route, owner: ClientLink, link: PeerLink, stream: StreamID) {
         self.open = open
@@ -96,6 +101,18 @@ final class RouteExchange: UpstreamReader {
     func reserve(_ count: Int) -> Bool {
         guard !isOver, route.reserve(count) else { return false }
         reserved += count
+        return true
+    }
+
+    /// Charges this many bytes of a stream to the worker's budget, in place of what was charged for it before.
+    func hold(_ count: Int) -> Bool {
+        guard count != heldByStream else { return true }
+        if count > heldByStream, !reserve(count - heldByStream) { return false }
+        if count < heldByStream {
+            route.giveBack(heldByStream - count)
+            reserved -= heldByStream - count
+        }
+        heldByStream = count
         return true
     }
 
@@ -154,8 +171,7 @@ final class RouteExchange: UpstreamReader {
 
     /// A GET opens a stream of the session, or takes up one that broke off; a DELETE ends the session.
     private func forwardStream() {
-        let text = open.lastEventID
-        if let id = EventID(text.span), id.route == UInt32(route.context.index) {
+        if !open.lastEventID.isEmpty, let id = route.eventIDs.read(open.lastEventID, session: session) {
             lastEvent = id.upstream
             number = id.request
             callID = id.id.isEmpty ? nil : id.id
@@ -171,7 +187,17 @@ final class RouteExchange: UpstreamReader {
 
     /// The phase `forward`: over a connection that is free, or the next that will be.
     private func forward() {
-        if let session, !route.sessions.contains(session) { return answer(.sessionNotFound) }
+        if let session {
+            // Not with an id that the upstream has just said to have lost.
+            if route.reopening[session] != nil {
+                route.reopening[session]?.append { [self] isOpen in
+                    guard !isOver else { return }
+                    if isOpen { forward() } else { answer(.sessionNotFound) }
+                }
+                return
+            }
+            guard route.sessions.contains(session) else { return answer(.sessionNotFound) }
+        }
         if let connection = route.pool.takeIdle() { return send(on: connection) }
         queueNumber = route.pool.wait { [self] result in
             queueNumber = nil
@@ -186,6 +212,14 @@ final class RouteExchange: UpstreamReader {
 
     private func send(on connection: UpstreamConnection) {
         guard !isOver else { return route.pool.giveBack(connection) }
+        if let session {
+            // It may have ended while the request waited: outside its session nothing is sent.
+            guard route.sessions.contains(session) else {
+                route.pool.giveBack(connection)
+                return answer(.sessionNotFound)
+            }
+            sentVersion = route.versions[session] ?? 0
+        }
         self.connection = connection
         let length = edit.length(of: body.readableBytes)
         // A large body follows its head by reference.
@@ -276,11 +310,14 @@ final class RouteExchange: UpstreamReader {
         connection?.close()
         connection = nil
         link?.reset(stream, reason)
+        link = nil
         finish()
     }
 
     func finish() {
         guard !isOver else { return }
+        // No end without a head: the ingress would take it for a broken worker.
+        if sentStatus == nil, link != nil { return answer(.upstreamUnavailable("it ended before it answered")) }
         isOver = true
         reply = .none
         route.giveBack(reserved)
@@ -290,6 +327,17 @@ final class RouteExchange: UpstreamReader {
         route.context.counters.add(.answered)
         owner?.finished(stream)
         owner = nil
+        // The client is done with its session, whatever the upstream makes of that; only a server that lets no client end one keeps it.
+        if open.method == .delete, sentStatus != 405, let session { route.forget(session) }
         route.finished()
+    }
+
+    /// The call is answered: its client's stream ends, and what the upstream still says on it is read for nobody.
+    func endToClient() {
+        guard !isOver, unsent.readableBytes == 0 else { return }
+        link?.end(stream)
+        link = nil
+        owner?.finished(stream)
+        owner = nil
     }
 }

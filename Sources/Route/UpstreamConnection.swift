@@ -39,6 +39,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     private let loop: EventLoop
     private let generation: RouteGeneration
     private var context: ChannelHandlerContext?
+    private static let readSize = 128 * 1024
     /// Bytes of memory for requests that a connection keeps between them.
     private static let keptOutput = 8192
     private var phase = Phase.idle
@@ -77,9 +78,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         let bound = NIOLoopBound(self, eventLoop: loop)
         ClientBootstrap(group: loop)
             .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 131_072)
-            )
+            // One read takes most answers whole. Of this only the pages that are written to cost memory.
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readSize))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
             }

@@ -147,7 +147,10 @@ extension Supervisor {
         var writer = FieldWriter()
         switch worker.id.role {
         case .ingress: IngressGeneration(configuration, sessionKeys: sessionKeys).write(&writer)
-        case .route: RouteGeneration(configuration, index: Int(worker.id.index)).write(&writer)
+        case .route:
+            RouteGeneration(
+                configuration, index: Int(worker.id.index), eventKey: eventKeys[Int(worker.id.index)]
+            ).write(&writer)
         case .dialer: DialerGeneration(configuration).write(&writer)
         case .console: ConsoleGeneration(configuration, owner: geteuid()).write(&writer)
         case .supervisor, .launcher, .recorder: EmptyGeneration().write(&writer)

@@ -48,6 +48,8 @@ public final class Supervisor {
     let state: StateDirectory
     /// The keys of session ids, newest first: the ingress's, which gets them at each start.
     let sessionKeys: [[UInt8]]
+    /// The key of each route's event ids, for as long as this process lives.
+    let eventKeys: [[UInt8]]
 
     /// A link that is up: its number and its place in the topology.
     struct LiveLink {
@@ -93,6 +95,9 @@ public final class Supervisor {
         try Supervisor.dropPrivileges(account)
         try state.open()
         sessionKeys = try state.sessionKeys()
+        eventKeys = configuration.routes.map { _ in
+            (0..<RouteGeneration.eventKeyLength).map { _ in UInt8.random(in: .min ... .max) }
+        }
         if state.directory?.path == configuration.runtimeDirectory {
             runtimeDirectory = nil
         } else {

@@ -29,11 +29,13 @@ private struct Sample {
         [
             Sample(IngressGeneration(configuration, sessionKeys: sessionKeys)), Sample(DialerGeneration(configuration)),
             Sample(ConsoleGeneration(configuration, owner: 4711)), Sample(EmptyGeneration()),
-        ] + configuration.routes.indices.map { Sample(RouteGeneration(configuration, index: $0)) }
+        ] + configuration.routes.indices.map { Sample(RouteGeneration(configuration, index: $0, eventKey: eventKey)) }
     }
 }
 
 /// Two keys whose bytes appear nowhere else.
+private let eventKey = [UInt8](7..<23)
+
 private let sessionKeys = [
     Array("the-newest-session-key-32-bytes.".utf8), Array("the-older-session-key-32-bytes..".utf8),
 ]
@@ -118,7 +120,7 @@ private let sessionKeys = [
         #expect(ingress.queue == 1009)
         #expect([ingress.sessionIdle, ingress.sessionLifetime] == [1013, 1014])
         #expect(ingress.sessionKeys == sessionKeys)
-        let route = try RouteGeneration(decoding: encoded(RouteGeneration(configuration, index: 1)))
+        let route = try RouteGeneration(decoding: encoded(RouteGeneration(configuration, index: 1, eventKey: eventKey)))
         #expect([route.name, route.authority, route.target] == ["name-of-1", "host-1.example:4001", "/target-1?x"])
         #expect(
             [route.reply, route.requestBody, route.requestTimeout, route.connectTimeout] == [1002, 1001, 1005, 1006])
@@ -144,7 +146,7 @@ private let sessionKeys = [
         let dialer = DialerGeneration(configuration)
         #expect(dialer.destinations.count == 20)
         for index in configuration.routes.indices {
-            let route = RouteGeneration(configuration, index: index)
+            let route = RouteGeneration(configuration, index: index, eventKey: eventKey)
             let allowed = dialer.destinations.filter { $0.id == route.destination }
             #expect(allowed.map(\.route) == [UInt16(index)])
             #expect(allowed.map(\.host) == ["host-\(index).example"])
@@ -170,7 +172,7 @@ private let sessionKeys = [
         for index in 0..<3 {
             let upstreams = (host: "host-\(index)", target: "target-\(index)", name: "name-of-\(index)")
             for other in 0..<3 {
-                let route = encoded(RouteGeneration(configuration, index: other))
+                let route = encoded(RouteGeneration(configuration, index: other, eventKey: eventKey))
                 expect(route, knows: upstreams.host, index == other, "route \(other)")
                 expect(route, knows: upstreams.target, index == other, "route \(other)")
                 expect(route, knows: upstreams.name, index == other, "route \(other)")

@@ -30,6 +30,13 @@ class Stream:
         block, self.rest = self.rest.split(b"\n\n", 1)
         return block
 
+    def line(self):
+        """The next line: comments need no empty line behind them."""
+        while b"\n" not in self.rest:
+            assert self._more(), "the stream ended"
+        line, self.rest = self.rest.split(b"\n", 1)
+        return line
+
     def _more(self):
         if self.is_ended:
             return False
