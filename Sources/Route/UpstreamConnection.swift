@@ -78,8 +78,11 @@ final class UpstreamConnection: ChannelInboundHandler {
         let bound = NIOLoopBound(self, eventLoop: loop)
         ClientBootstrap(group: loop)
             .channelOption(.maxMessagesPerRead, value: 1)
-            // One read takes most answers whole. Of this only the pages that are written to cost memory.
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: Self.readSize))
+            // Grows to what the answers need; a quiet stream among a thousand keeps little.
+            .channelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: Self.readSize)
+            )
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
             }
