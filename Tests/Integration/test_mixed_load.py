@@ -19,9 +19,9 @@ SECONDS = float(os.environ.get("MCPGW_MIXED_LOAD_SECONDS", "60"))
 SEED = int(os.environ.get("MCPGW_MIXED_LOAD_SEED", str(random.SystemRandom().randrange(1 << 32))))
 CLIENTS = 8
 # Kilobytes a worker may have grown between the middle and the end.
-# Kilobytes. Workers keep freed memory up to 4 MiB for the next large message, so their size goes up and down by that order; a leak of
-# a hundred bytes a call would add more than this.
-GROWTH = 2048
+# Kilobytes a worker may have grown in the second half. Workers keep freed memory for the next large message, so that one look alone goes up and
+# down by more: each half is looked at twice, and what a leak adds is in the least of the second half's looks too.
+GROWTH = 512
 LARGE = 600_000
 ROLES = ("ingress", "route", "dialer", "recorder", "console")
 
@@ -205,10 +205,11 @@ def test_a_mixed_load_with_random_disconnects_leaves_nothing_behind(make_gateway
         pids = {role: gateway.pid(role) for role in ROLES}
         eventually(lambda: len(upstream.server.open) == 1, "the connection that shows that the upstream is there")
         before = standing(gateway)
-        # Without root's rights `before` is empty: the descriptors are compared in the run as root.
+        if not before:
+            print("SKIPPED 1: descriptors of workers are root's to read")
         memory, outcomes = [], Counter()
-        # The first part warms up; growth is what the second half adds to the first.
-        for part, share in enumerate((0.5, 0.5)):
+        # The first half warms up; growth is what the second half adds to the first.
+        for part, share in enumerate((0.25, 0.25, 0.25, 0.25)):
             with MixedLoad(gateway.url, SEED + part) as load:
                 load.stopping.wait(SECONDS * share) or load.stopping.set()
             assert load.unexpected == [], f"seed {SEED}"
@@ -220,7 +221,8 @@ def test_a_mixed_load_with_random_disconnects_leaves_nothing_behind(make_gateway
                     "a session deleted", "a session abandoned", "a stream left", "a stream ended with its session"}
         assert set(outcomes) == expected
         for role in memory[0]:
-            grown = memory[1][role] - memory[0][role]
+            first, second = [max(look[role] for look in memory[:2]), min(look[role] for look in memory[2:])]
+            grown = second - first
             assert grown <= GROWTH, f"the {role} grew by {grown} KB in the second half, seed {SEED}: {memory}"
         assert {role: gateway.pid(role) for role in ROLES} == pids
         assert gateway.restarts() == {}

@@ -1,7 +1,5 @@
 """Sessions of the legacy era: the client's and the upstream's are two, and what ends one of them ends it for good."""
 
-import time
-
 import pytest
 
 from harness.clients import REVISION, TYPES, Client, call, hello, leave, metric
@@ -183,15 +181,12 @@ def test_a_session_is_not_idle_while_something_of_it_is_in_flight(make_gateway, 
 def test_a_session_ends_at_its_age_however_much_it_is_used(make_gateway, upstream):
     gateway = make_gateway(upstream.url, "--session-ttl", "2s", "--session-lifetime", "2s").start()
     client = Client(gateway.url)
-    begun = time.monotonic()
 
     def is_over():
         reply = client.call()
         assert reply.status == 404 or "result" in reply.json()
         return reply.status == 404
     eventually(is_over, "the session's end")
-    # Seconds are counted whole; a session is never cut short by more than one.
-    assert time.monotonic() - begun > 1
     assert "result" in Client(gateway.url).call().json()
 
 
