@@ -164,9 +164,9 @@ class Gateway:
         return json.loads(result.stdout) if result.stdout else None
 
     def status(self):
-        status = self.try_status()
-        assert status, f"no status:\n{self.log()}"
-        return status
+        result = self.command_line("status", "--json", "--runtime-dir", self.runtime_directory)
+        assert result.stdout, f"no status (exit status {result.returncode}): {result.stderr}\n{self.log()}"
+        return json.loads(result.stdout)
 
     def degraded(self, status=None):
         """What is worse than it should be. That this version has no policy is said always and not meant here."""
