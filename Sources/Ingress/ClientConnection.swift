@@ -88,32 +88,39 @@ final class ClientConnection: ChannelInboundHandler {
 
     /// Reads as many requests as can be begun now.
     private func readRequests() {
-        // Finishing an exchange calls this again; the loop below then goes on by itself, at the same depth of the stack.
+        // Finishing an exchange calls this again; the loop then goes on by itself, at the same depth of the stack.
         guard !inLoop else { return }
         inLoop = true
-        defer { inLoop = false }
+        // As a local value: a property would be checked for exclusive access at every use.
+        var bytes = ByteBuffer()
+        swap(&bytes, &input)
+        readRequests(&bytes)
+        settle(&bytes)
+        if input.readableBytes > 0 { bytes.writeBuffer(&input) }
+        swap(&bytes, &input)
+        inLoop = false
+    }
+
+    private func readRequests(_ input: inout ByteBuffer) {
         while context != nil {
             switch phase {
             case .head:
                 // Each answer may be as large as its stream's credit: a client that asks and does not read gets no further one begun.
                 guard isWritable else {
                     if reading { setReading(false) }
-                    return settleInput()
+                    return
                 }
-                guard input.readableBytes > 0, readRequest() else { return settleInput() }
+                guard input.readableBytes > 0, readRequest(&input) else { return }
             case .body(let head):
-                guard readBody(head) else { return settleInput() }
-            case .exchange:
-                return settleInput()
-            case .closing:
-                input.clear()
-                return
+                guard readBody(head, &input) else { return }
+            case .exchange: return
+            case .closing: return input.clear()
             }
         }
     }
 
     /// Pauses reading while too much waits, and gives consumed memory back.
-    private func settleInput() {
+    private func settle(_ input: inout ByteBuffer) {
         if input.readableBytes == 0 { input = ByteBuffer() } else { input.discardReadBytes() }
         guard case .exchange = phase else { return }
         if reading, input.readableBytes > ClientConnection.readAhead { setReading(false) }
@@ -125,7 +132,7 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     /// The phases `readRequest` and `admit`. False: more bytes are needed, or the request is refused.
-    private func readRequest() -> Bool {
+    private func readRequest(_ input: inout ByteBuffer) -> Bool {
         do throws(HTTP1Error) {
             guard try parser.parseHead(input.readableBytesUInt8Span) else {
                 if !inHead { deadline = ingress.now + .nanoseconds(Int64(ingress.generation.headTimeout)) }
@@ -162,7 +169,7 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     /// Takes body bytes. False: more are needed, or the request is refused.
-    private func readBody(_ head: AdmittedHead) -> Bool {
+    private func readBody(_ head: AdmittedHead, _ input: inout ByteBuffer) -> Bool {
         let before = input.readableBytes
         switch head.framing {
         case .none, .untilClose: break
@@ -174,7 +181,7 @@ final class ClientConnection: ChannelInboundHandler {
             body = slice
         case .chunked:
             do throws(HTTP1Error) {
-                guard try readChunks() else {
+                guard try readChunks(&input) else {
                     if input.readableBytes != before {
                         deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
                     }
@@ -193,7 +200,7 @@ final class ClientConnection: ChannelInboundHandler {
         return true
     }
 
-    private func readChunks() throws(HTTP1Error) -> Bool {
+    private func readChunks(_ input: inout ByteBuffer) throws(HTTP1Error) -> Bool {
         while var decoder {
             let bytes = input
             switch try decoder.next(bytes.readableBytesUInt8Span) {

@@ -75,11 +75,10 @@ final class Exchange {
     /// Sends what credit allows of the body, and its end.
     func sendBody() {
         guard let link else { return }
-        link.sendData(stream, &body)
-        guard body.readableBytes == 0 else { return }
+        if body.readableBytes == 0 { return link.end(stream) }
+        link.sendData(stream, &body, ends: true)
         // Whoever read these bytes may use their memory again.
-        body = ByteBuffer()
-        link.end(stream)
+        if body.readableBytes == 0 { body = ByteBuffer() }
     }
 
     /// The client's connection ended. The route is told and decides what becomes of the call (DESIGN 6, Cancellation).

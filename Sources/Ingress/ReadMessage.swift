@@ -51,7 +51,7 @@ struct ReadMessage {
         let claimed = version.flatMap { ProtocolRevision(headBytes.extracting($0)) }
         open.isModern = claimed?.isModern ?? false
         switch open.method {
-        case .post: try readPost(body, head, headBytes, ingress)
+        case .post: try readPost(body, head, headBytes, &ingress.tape, ingress)
         case .get, .delete:
             guard !open.isModern else { throw .methodNotAllowed }
             if let id = head.first(.lastEventID) { open.lastEventID = headBytes.extracting(id).copy }
@@ -67,20 +67,21 @@ struct ReadMessage {
     }
 
     private mutating func readPost(
-        _ body: ByteBuffer, _ head: borrowing RequestHead, _ headBytes: Span<UInt8>, _ ingress: Ingress
+        _ body: ByteBuffer, _ head: borrowing RequestHead, _ headBytes: Span<UInt8>, _ tape: inout JSONTape,
+        _ ingress: Ingress
     ) throws(GatewayError) {
         let bytes = body.readableBytesUInt8Span
-        try ingress.parse(bytes)
-        defer { ingress.releaseTape() }
-        guard ingress.tape.kind(.root) != .array else {
+        try ingress.parse(bytes, into: &tape)
+        defer { Ingress.release(&tape) }
+        guard tape.kind(.root) != .array else {
             guard !open.isModern else { throw .notAMessage("this revision has no batches") }
-            return try readBatch(bytes, ingress)
+            return try readBatch(bytes, tape)
         }
         let message: MessageSummary
         do throws(GatewayError) {
-            message = try MessageSummary(ingress.tape, bytes, from: .client)
+            message = try MessageSummary(tape, bytes, from: .client)
         } catch {
-            callID = readableID(ingress.tape, bytes)
+            callID = readableID(tape, bytes)
             throw error
         }
         if let id = message.id { callID = bytes.extracting(id).copy }
@@ -89,12 +90,12 @@ struct ReadMessage {
         let headers = MirroredHeaders(
             protocolVersion: head.first(.mcpProtocolVersion), method: head.first(.mcpMethod), name: head.first(.mcpName)
         )
-        open.isModern = try headers.check(headBytes, message, ingress.tape, bytes) == .modern
+        open.isModern = try headers.check(headBytes, message, tape, bytes) == .modern
         guard message.kind != .request || message.method.maySend(.client) else {
             throw .methodNotFound("\(message.method.name) is what servers ask of clients")
         }
         if message.kind == .request, message.method == .initialize {
-            open.session = ingress.sessions.open(SessionCapabilities(message.capabilities, of: ingress.tape, bytes))
+            open.session = ingress.sessions.open(SessionCapabilities(message.capabilities, of: tape, bytes))
         }
     }
 
@@ -106,18 +107,18 @@ struct ReadMessage {
         return isID && range.count <= ReadMessage.idLimit ? bytes.extracting(range).copy : nil
     }
 
-    private mutating func readBatch(_ bytes: Span<UInt8>, _ ingress: Ingress) throws(GatewayError) {
-        let count = ingress.tape.childCount(.root)
+    private mutating func readBatch(_ bytes: Span<UInt8>, _ tape: borrowing JSONTape) throws(GatewayError) {
+        let count = tape.childCount(.root)
         guard count > 0 else { throw .notAMessage("a batch is not empty") }
         guard count <= ReadMessage.batchLimit else {
             throw .notAMessage("a batch has at most \(ReadMessage.batchLimit) messages")
         }
-        for node in ingress.tape.elements(of: .root) {
-            let message = try MessageSummary(ingress.tape, bytes, at: node, from: .client)
+        for node in tape.elements(of: .root) {
+            let message = try MessageSummary(tape, bytes, at: node, from: .client)
             guard !message.isModern else { throw .notAMessage("this revision has no batches") }
             guard message.method != .initialize else { throw .notAMessage("initialize is not part of a batch") }
             let id = message.kind == .request ? message.id.map { bytes.extracting($0).copy } : nil
-            elements.append(Element(range: ingress.tape.range(node), callID: id))
+            elements.append(Element(range: tape.range(node), callID: id))
         }
     }
 

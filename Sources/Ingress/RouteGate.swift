@@ -49,7 +49,7 @@ final class RouteGate: PeerLinkDelegate {
             waiting.append((exchange, NIODeadline.now()))
             return
         }
-        switch link.open(exchange.open.write) {
+        switch link.open({ exchange.open.write(&$0) }) {
         case .refused:
             exchange.fail(.notAMessage("a header field is too long or holds characters it must not hold"))
         case .full: exchange.fail(.capacity("too many requests in flight to this server"))

@@ -98,6 +98,15 @@ public struct FieldReader: ~Escapable {
     /// Bytes not read yet.
     public var remaining: Int { limit - position }
 
+    /// Skips `count` bytes if all of them are there and zero.
+    @_lifetime(self: copy self)
+    mutating func takeZeros(_ count: Int) -> Bool {
+        guard remaining >= count else { return false }
+        for index in position..<(position + count) where span[index] != 0 { return false }
+        position += count
+        return true
+    }
+
     /// One byte.
     @_lifetime(self: copy self)
     public mutating func u8() throws(LinkViolation) -> UInt8 {

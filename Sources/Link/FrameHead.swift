@@ -43,6 +43,8 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case cancel = 69
     /// The sender gives the stream up; nothing more will come from it.
     case reset = 70
+    /// The last piece of the body: `data` and the `end` behind it in one frame.
+    case lastData = 71
 
     /// Whether the frame belongs to a stream.
     public var isStreamFrame: Bool { rawValue >= 64 }
@@ -54,7 +56,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
         case .begin, .drain, .end: 0...0
         case .credit: 4...4
         case .cancel, .reset: 1...1
-        case .data: 1...FrameHead.maximumData
+        case .data, .lastData: 1...FrameHead.maximumData
         case .routeState: 5...5
         case .ready: 1...4096
         case .segment, .generation, .attach, .listener, .condemn: 1...FrameHead.maximumControl

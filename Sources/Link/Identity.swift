@@ -59,6 +59,13 @@ public final class Identity: Equatable, Sendable {
     /// Nobody in particular.
     public static let anonymous = Identity(subject: "", method: .anonymous)
 
+    /// Bytes of the encoding of `anonymous`, which are all zero.
+    private static let anonymousLength: Int = {
+        var writer = FieldWriter()
+        anonymous.write(&writer)
+        return writer.bytes.count
+    }()
+
     func write(_ writer: inout FieldWriter) {
         writer.string(subject, maximum: LinkLimits.name)
         writer.u8(method.rawValue)
@@ -82,6 +89,7 @@ public final class Identity: Equatable, Sendable {
 
     @_lifetime(reader: copy reader)
     static func read(_ reader: inout FieldReader) throws(LinkViolation) -> Identity {
+        if reader.takeZeros(anonymousLength) { return anonymous }
         let subject = try reader.string(maximum: LinkLimits.name)
         guard let method = Method(rawValue: try reader.u8()) else { throw .badPayload }
         var roles: [String] = []

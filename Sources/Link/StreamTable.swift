@@ -174,6 +174,8 @@ public struct StreamTable: Sendable {
     // MARK: Receiving
 
     /// Takes a received stream frame; `credit` is the payload of a `credit` frame.
+    ///
+    /// Of `lastData` this is the data; the caller then hands in the `end` that it stands for, with `endOfLastData`.
     /// - Throws: `LinkViolation` for a frame that an honest peer cannot have sent now.
     public mutating func receive(_ head: FrameHead, credit: Int = 0) throws(LinkViolation) -> StreamOutcome {
         let id = head.stream
@@ -191,13 +193,19 @@ public struct StreamTable: Sendable {
         }
         switch head.type {
         case .head: return try receiveHead(position)
-        case .data: return try receiveData(position, head.length)
+        case .data, .lastData: return try receiveData(position, head.length)
         case .end: return try receiveTerminal(position, reset: false)
         case .reset: return try receiveTerminal(position, reset: true)
         case .credit: return try receiveCredit(position, credit)
         case .cancel: return try receiveCancel(position)
         default: throw .notPermitted
         }
+    }
+
+    /// Takes the `end` that a received `lastData` frame carries besides its data.
+    /// - Throws: `LinkViolation`, as for a frame `end`.
+    public mutating func endOfLastData(_ id: StreamID) throws(LinkViolation) -> StreamOutcome {
+        try receive(FrameHead(type: .end, length: 0, stream: id))
     }
 
     private mutating func receiveOpen(_ id: StreamID) throws(LinkViolation) -> StreamOutcome {

@@ -73,13 +73,13 @@ public struct MessageEdit: Sendable {
 
     /// The edited message, part by part.
     public func pieces(of originalLength: Int) -> Pieces {
-        Pieces(edit: self, length: originalLength)
+        Pieces(length: originalLength)
     }
 
     /// Appends the edited message.
     public func append(original: Span<UInt8>, to output: inout [UInt8]) {
         var pieces = pieces(of: original.count)
-        while let piece = pieces.next() {
+        while let piece = pieces.next(self) {
             switch piece {
             case .original(let range): output.append(copying: original.extracting(range))
             case .digits(let digits): output.append(copying: digits.span)
@@ -90,19 +90,17 @@ public struct MessageEdit: Sendable {
 
     /// The parts of an edited message in order; none of them is empty.
     public struct Pieces: Sendable {
-        private let edit: MessageEdit
         private let length: Int
         /// The original bytes that have been handed out or replaced, and the replacements handed out.
         private var position = 0
         private var place = 0
 
-        fileprivate init(edit: MessageEdit, length: Int) {
-            self.edit = edit
+        fileprivate init(length: Int) {
             self.length = length
         }
 
-        /// The next part; nil at the end.
-        public mutating func next() -> Piece? {
+        /// The next part; nil at the end. `edit` is the one that the parts were asked of: it is not kept, because copies cost.
+        public mutating func next(_ edit: borrowing MessageEdit) -> Piece? {
             while place < edit.count {
                 let range = edit.substitutions[place].range
                 if position < range.lowerBound {

@@ -160,7 +160,7 @@ extension RouteExchange {
     /// Sends what a body still has; `writable` goes on with what there is no credit for.
     private func sendRest(_ bytes: inout ByteBuffer) {
         guard let link else { return finish() }
-        link.sendData(stream, &bytes)
+        link.sendData(stream, &bytes, ends: true)
         if bytes.readableBytes == 0 { finish() } else { unsent = bytes }
     }
 
@@ -277,14 +277,14 @@ extension RouteExchange {
     private func send(_ status: UInt16, _ body: [UInt8], retryAfter: UInt32 = 0) {
         sendHead(ReplyHead(status: status, kind: .json, bodyLength: UInt64(body.count), retryAfter: retryAfter))
         var bytes = ByteBuffer(bytes: body)
-        link?.sendData(stream, &bytes)
+        link?.sendData(stream, &bytes, ends: true)
         unsent = bytes
         if unsent.readableBytes == 0 { finish() }
     }
 
     func sendHead(_ head: ReplyHead) {
         sentStatus = head.status
-        if let link, !link.sendHead(stream, head.write) { giveUp(.upstreamProtocol) }
+        if let link, !link.sendHead(stream, { head.write(&$0) }) { giveUp(.upstreamProtocol) }
     }
 
     func sendEventsHead(sessionRevision: UInt8) {

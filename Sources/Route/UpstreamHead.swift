@@ -5,7 +5,7 @@ import MCP
 import NIOCore
 
 /// The heads of requests to the upstream. What is the same in all of them is written once.
-struct UpstreamHead {
+final class UpstreamHead {
     private let get: [UInt8]
     private let delete: [UInt8]
     private let postAny: [UInt8]
@@ -64,13 +64,11 @@ extension ByteBuffer {
 
     /// Appends a text with its edits.
     mutating func writeEdited(_ original: ByteBuffer, _ edit: MessageEdit) {
-        var pieces = edit.pieces(of: original.readableBytes)
-        while let piece = pieces.next() {
+        let text = original.readableBytesUInt8Span
+        var pieces = edit.pieces(of: text.count)
+        while let piece = pieces.next(edit) {
             switch piece {
-            case .original(let range):
-                if let part = original.getSlice(at: original.readerIndex + range.lowerBound, length: range.count) {
-                    writeImmutableBuffer(part)
-                }
+            case .original(let range): writeSpan(text.extracting(range))
             case .digits(let digits): writeSpan(digits.span)
             case .bytes(let bytes): writeBytes(bytes)
             }

@@ -48,14 +48,12 @@ public final class PeerLink: ChannelInboundHandler {
     private var delegate: PeerLinkDelegate?
     private let supervision: Supervision
     private let loop: EventLoop
-    private var streams: StreamTable
+    /// What is to be sent and the rules for it, in one value: a class's properties are checked for exclusive access one by one.
+    private var outbox: Outbox
     private var context: ChannelHandlerContext?
     private var input = ByteBuffer()
     /// The `data` frame whose payload is coming: its stream, and how many bytes are still to come.
-    private var body: (stream: StreamID, left: Int, isWanted: Bool)?
-    private var output: ByteBuffer
-    /// Reused for every head.
-    private var writer = FieldWriter()
+    private var body: ComingBody?
     private var flushScheduled = false
     /// Whether the socket takes more, as it said last.
     private var isWritable = true
@@ -88,12 +86,11 @@ public final class PeerLink: ChannelInboundHandler {
         self.loop = loop
         self.supervision = supervision
         self.delegate = delegate
-        streams = StreamTable(side: attachment.side, capacity: attachment.kind.streamCapacity)
-        output = ByteBufferAllocator().buffer(capacity: 4096)
+        outbox = Outbox(StreamTable(side: attachment.side, capacity: attachment.kind.streamCapacity))
     }
 
     /// Streams in use.
-    public var activeStreams: Int { streams.activeCount }
+    public var activeStreams: Int { outbox.streams.activeCount }
 
     /// Whether the link can carry frames.
     public var isOpen: Bool { !isClosed }
@@ -113,42 +110,33 @@ public final class PeerLink: ChannelInboundHandler {
     /// Opens a stream with the head that `write` writes; false from it means that the other side would refuse the head.
     public func open(_ write: (inout FieldWriter) -> Bool) -> Opening {
         guard isOpen else { return .full }
-        writer.reset()
-        guard write(&writer) else { return .refused }
-        guard let stream = streams.open() else { return .full }
-        output.writeFrame(.open, stream: stream, payload: writer.bytes)
-        scheduleFlush()
-        return .stream(stream)
+        let opening = outbox.open(write)
+        if case .stream = opening { scheduleFlush() }
+        return opening
     }
 
     /// Sends the answer's head, once. False: it holds more than a link carries.
     public func sendHead(_ stream: StreamID, _ write: (inout FieldWriter) -> Bool) -> Bool {
-        writer.reset()
-        guard write(&writer) else { return false }
-        guard isOpen, streams.sendHead(stream) else { return true }
-        output.writeFrame(.head, stream: stream, payload: writer.bytes)
+        guard outbox.sendHead(stream, isOpen: isOpen, write) else { return false }
         scheduleFlush()
         return true
     }
 
-    /// Sends as much of `bytes` as there is credit for and leaves the rest; `writable` tells when to go on.
-    public func sendData(_ stream: StreamID, _ bytes: inout ByteBuffer) {
+    /// Sends as much of `bytes` as there is credit for and leaves the rest; `writable` tells when to go on. With `ends`, this side of the
+    /// stream ends behind the last byte.
+    public func sendData(_ stream: StreamID, _ bytes: inout ByteBuffer, ends: Bool = false) {
         while isOpen, bytes.readableBytes > 0 {
             // What the socket does not take stays with its owner: credit of many streams together is more than one process should queue.
-            guard isWritable, context != nil || output.readableBytes < PeerLink.highWater else {
+            guard isWritable, context != nil || outbox.output.readableBytes < PeerLink.highWater else {
                 held.append(stream)
                 return
             }
-            let count = min(bytes.readableBytes, streams.sendable(stream), FrameHead.maximumData)
-            guard count > 0, streams.sendData(stream, count: count), var piece = bytes.readSlice(length: count) else {
-                return
-            }
-            output.writeFrameHead(.data, length: count, stream: stream)
-            if count >= PeerLink.referenceSize {
+            switch outbox.writeData(stream, &bytes, ends: ends, referenceSize: PeerLink.referenceSize) {
+            case .noCredit: return
+            case .copied: break
+            case .reference(let piece):
                 writeOutput()
                 context?.write(wrapOutboundOut(piece), promise: nil)
-            } else {
-                output.writeBuffer(&piece)
             }
             scheduleFlush()
         }
@@ -156,31 +144,22 @@ public final class PeerLink: ChannelInboundHandler {
 
     /// Ends this side of the stream.
     public func end(_ stream: StreamID) {
-        guard isOpen, streams.sendEnd(stream) else { return }
-        output.writeFrameHead(.end, length: 0, stream: stream)
-        scheduleFlush()
+        if isOpen, outbox.end(stream) { scheduleFlush() }
     }
 
     /// Gives the stream up.
     public func reset(_ stream: StreamID, _ reason: StreamEndReason) {
-        guard isOpen, streams.sendReset(stream) else { return }
-        output.writeFrame(.reset, stream: stream, reason)
-        scheduleFlush()
+        if isOpen, outbox.reset(stream, reason) { scheduleFlush() }
     }
 
     /// Says that the answer is no longer wanted (opener only).
     public func cancel(_ stream: StreamID, _ reason: StreamEndReason) {
-        guard isOpen, streams.sendCancel(stream) else { return }
-        output.writeFrame(.cancel, stream: stream, reason)
-        scheduleFlush()
+        if isOpen, outbox.cancel(stream, reason) { scheduleFlush() }
     }
 
     /// Gives credit back for bytes that have been used.
     public func consumed(_ stream: StreamID, count: Int) {
-        guard isOpen, let credit = streams.consumed(stream, count: count) else { return }
-        output.writeFrameHead(.credit, length: 4, stream: stream)
-        output.writeInteger(UInt32(credit), endianness: .little)
-        scheduleFlush()
+        if isOpen, outbox.consumed(stream, count: count) { scheduleFlush() }
     }
 
     /// Closes the link; the delegate is told.
@@ -195,9 +174,10 @@ public final class PeerLink: ChannelInboundHandler {
     }
 
     private func writeOutput() {
-        guard output.readableBytes > 0, let context else { return }
-        context.write(wrapOutboundOut(output), promise: nil)
-        output = context.channel.allocator.buffer(capacity: 4096)
+        guard outbox.output.readableBytes > 0, let context else { return }
+        let written = outbox.takeOutput()
+        context.write(wrapOutboundOut(written), promise: nil)
+        outbox.output.reserveCapacity(Outbox.initialCapacity)
         checkBacklog(context)
     }
 
@@ -220,27 +200,41 @@ public final class PeerLink: ChannelInboundHandler {
     private func flush() {
         guard let context else { return }
         // What is written while the socket takes this (it may say that it takes more again) begins a buffer of its own.
-        var written = output
-        output = ByteBuffer()
+        var written = outbox.takeOutput()
         if written.readableBytes > 0 {
             context.writeAndFlush(wrapOutboundOut(written), promise: nil)
         } else {
             context.flush()
         }
         // Usually the socket has taken all of it, and the memory is used again.
-        if output.readableBytes == 0, written.capacity <= PeerLink.readSize {
+        if written.capacity <= PeerLink.readSize {
             written.clear()
-            output = written
+            outbox.reuse(written)
         }
         checkBacklog(context)
     }
 
     // MARK: Receiving
 
+    /// A `data` frame whose payload is not whole yet.
+    private struct ComingBody {
+        let stream: StreamID
+        /// Bytes still to come.
+        let left: Int
+        let isWanted: Bool
+        /// The stream ends behind it.
+        let ends: Bool
+
+        /// What is still to come behind `count` bytes; nil if that is nothing.
+        func behind(_ count: Int) -> ComingBody? {
+            count == left ? nil : ComingBody(stream: stream, left: left - count, isWanted: isWanted, ends: ends)
+        }
+    }
+
     /// SwiftNIO's event: the socket is ready.
     public func channelActive(context: ChannelHandlerContext) {
         self.context = context
-        if output.readableBytes > 0 { scheduleFlush() }
+        if outbox.output.readableBytes > 0 { scheduleFlush() }
     }
 
     /// SwiftNIO's event: bytes of the peer: as many frames as are whole are delivered, and of a `data` frame as much as is there.
@@ -259,15 +253,19 @@ public final class PeerLink: ChannelInboundHandler {
             while !isClosed {
                 if let body {
                     position += try deliver(body, bytes, from: position)
-                    if self.body != nil { break }
+                    if self.body != nil || isClosed { break }
                 }
                 if let frame = try FrameReader.next(span, from: position) {
                     try deliver(frame, bytes, span)
                     position = frame.payload.upperBound
-                } else if let head = try FrameReader.head(span, from: position), head.type == .data {
+                } else if let head = try FrameReader.head(span, from: position),
+                    head.type == .data || head.type == .lastData
+                {
                     // A body need not be whole to be handed on, and is never gathered here.
-                    let outcome = try streams.receive(head)
-                    body = (head.stream, head.length, outcome.event == .data)
+                    let outcome = try outbox.streams.receive(head)
+                    body = ComingBody(
+                        stream: head.stream, left: head.length, isWanted: outcome.event == .data,
+                        ends: head.type == .lastData)
                     position += FrameHead.byteCount
                 } else {
                     break
@@ -284,15 +282,31 @@ public final class PeerLink: ChannelInboundHandler {
 
     /// Hands on what is there of a `data` frame's payload. Returns how many bytes that is.
     private func deliver(
-        _ body: (stream: StreamID, left: Int, isWanted: Bool), _ bytes: ByteBuffer, from position: Int
+        _ body: ComingBody, _ bytes: ByteBuffer, from position: Int
     ) throws(LinkViolation) -> Int {
         let count = min(body.left, bytes.readableBytes - position)
-        self.body = count == body.left ? nil : (body.stream, body.left - count, body.isWanted)
-        guard count > 0, body.isWanted, let delegate,
+        self.body = body.behind(count)
+        if count > 0, body.isWanted, let delegate,
             let piece = bytes.getSlice(at: bytes.readerIndex + position, length: count)
-        else { return count }
-        try delegate.data(body.stream, piece, on: self)
+        {
+            try delegate.data(body.stream, piece, on: self)
+        }
+        if count == body.left, body.ends { try deliverEnd(body.stream) }
         return count
+    }
+
+    /// The end of the stream behind its last piece of data.
+    private func deliverEnd(_ stream: StreamID) throws(LinkViolation) {
+        // Whoever took the data may have closed the link.
+        guard isOpen else { return }
+        let outcome = try outbox.streams.endOfLastData(stream)
+        if outcome.answerWithReset { answerWithReset(stream) }
+        if outcome.event == .ended { try delegate?.ended(stream, on: self) }
+    }
+
+    private func answerWithReset(_ stream: StreamID) {
+        outbox.output.writeFrame(.reset, stream: stream, .finished)
+        scheduleFlush()
     }
 
     private func deliver(_ frame: FrameRange, _ bytes: ByteBuffer, _ span: Span<UInt8>) throws(LinkViolation) {
@@ -304,11 +318,8 @@ public final class PeerLink: ChannelInboundHandler {
             var reader = FieldReader(span, frame.payload)
             credit = Int(try reader.u32())
         }
-        let outcome = try streams.receive(head, credit: credit)
-        if outcome.answerWithReset {
-            output.writeFrame(.reset, stream: stream, .finished)
-            scheduleFlush()
-        }
+        let outcome = try outbox.streams.receive(head, credit: credit)
+        if outcome.answerWithReset { answerWithReset(stream) }
         guard let delegate else { return }
         switch outcome.event {
         case .opened: try delegate.opened(stream, span.extracting(frame.payload), on: self)
@@ -323,6 +334,7 @@ public final class PeerLink: ChannelInboundHandler {
         case .reset: delegate.reset(stream, try reason(span, frame), on: self)
         case .ignored: break
         }
+        if head.type == .lastData { try deliverEnd(stream) }
     }
 
     private func reason(_ bytes: Span<UInt8>, _ frame: FrameRange) throws(LinkViolation) -> StreamEndReason {

@@ -44,7 +44,7 @@ import Testing
         edit.replace(4..<4, with: [])
         var pieces = edit.pieces(of: 10)
         var seen: [String] = []
-        while let piece = pieces.next() {
+        while let piece = pieces.next(edit) {
             switch piece {
             case .original(let range): seen.append("\(range)")
             case .digits(let digits): seen.append(digits == DecimalDigits(17) ? "17" : "?")
