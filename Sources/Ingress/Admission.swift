@@ -76,6 +76,6 @@ struct AdmittedHead {
         var end = 0
         while end < target.count, target[end] != UInt8(ascii: "?") { end += 1 }
         let path = target.extracting(0..<end)
-        return path.equals("/mcp") || path.equals("/")
+        return path.isEqual(to: "/mcp") || path.isEqual(to: "/")
     }
 }

@@ -1,10 +1,11 @@
 import HTTP1
+import MCP
 
 /// What a client says of its body's type and of those it takes. The spellings that nearly every client uses are recognised at once.
 enum MediaTypes {
     /// Whether a Content-Type is `application/json`, with no parameter but `charset=utf-8`.
     static func isJSON(_ value: Span<UInt8>) -> Bool {
-        if value.equals("application/json") { return true }
+        if value.isEqual(to: "application/json") { return true }
         let parts = value.text.lowercased().split(separator: ";", omittingEmptySubsequences: false).map { $0.trimmed }
         guard parts.first == "application/json" else { return false }
         // RFC 9110, 5.6.6 allows empty parameters.
@@ -15,10 +16,10 @@ enum MediaTypes {
     static func accepted(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> (json: Bool, events: Bool) {
         if let value = head.first(.accept), !head.fields.isRepeated(.accept) {
             let accept = bytes.extracting(value)
-            if accept.equals("application/json, text/event-stream") || accept.equals("*/*") { return (true, true) }
-            if accept.equals("text/event-stream, application/json") { return (true, true) }
-            if accept.equals("text/event-stream") { return (false, true) }
-            if accept.equals("application/json") { return (true, false) }
+            if accept.isEqual(to: "application/json, text/event-stream") || accept.isEqual(to: "*/*") { return (true, true) }
+            if accept.isEqual(to: "text/event-stream, application/json") { return (true, true) }
+            if accept.isEqual(to: "text/event-stream") { return (false, true) }
+            if accept.isEqual(to: "application/json") { return (true, false) }
         }
         let list = AcceptList(head, bytes)
         return (list.allows("application", "json"), list.allows("text", "event-stream"))

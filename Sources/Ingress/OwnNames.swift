@@ -1,3 +1,5 @@
+import MCP
+
 /// The names under which a listener may be addressed. A page of a foreign site that resolves its name to a loopback address still sends its own
 /// name in Host and Origin (DNS rebinding), so these are checked before anything else (MCP Streamable HTTP, Security).
 struct OwnNames: Sendable {
@@ -18,7 +20,7 @@ struct OwnNames: Sendable {
 
     /// Whether a Host value names this listener.
     func accepts(host: Span<UInt8>) -> Bool {
-        for value in usual where host.equals(value.span) { return true }
+        for value in usual where host.isEqual(to: value.span) { return true }
         return accepts(host: host.text)
     }
 

@@ -6,6 +6,14 @@ import NIOCore
 /// Heads of answers to clients. Everything variable in them is checked before it is written, so that no value can split a head.
 extension ByteBuffer {
     mutating func writeReplyHead(_ head: ReplyHead, session: [UInt8]?, closes: Bool) {
+        // Nearly all answers: three writes instead of ten, because each is checked for room and ownership.
+        if head.status == 200, head.kind == .json, session == nil, !closes, head.challenge.isEmpty, head.retryAfter == 0
+        {
+            writeStaticString("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ")
+            writeDecimal(head.bodyLength)
+            writeStaticString("\r\n\r\n")
+            return
+        }
         writeStatusLine(Int(head.status))
         switch head.kind {
         case .empty:

@@ -107,7 +107,7 @@ final class RouteGate: PeerLinkDelegate {
         try exchanges[stream]?.replyBegins(try ReplyHead(decoding: payload))
     }
 
-    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, isLast: Bool, on link: PeerLink) throws(LinkViolation) {
         try exchanges[stream]?.replyContinues(bytes)
     }
 

@@ -40,22 +40,6 @@ public enum Method: UInt8, CaseIterable, Sendable {
         }
     }
 
-    /// Whether only modern revisions and their extensions define it.
-    public var isModernOnly: Bool {
-        switch self {
-        case .discover, .subscriptionsListen, .subscriptionsAcknowledged, .tasksUpdate, .taskUpdated: true
-        default: false
-        }
-    }
-
-    /// Whether messages of this era may carry it.
-    public func exists(in era: Era) -> Bool {
-        switch era {
-        case .legacy: !isModernOnly
-        case .modern: !isLegacyOnly
-        }
-    }
-
     /// Whether some revision lets this side send it. In the modern era a server asks for roots, sampling and
     /// elicitation within its results, not by messages of its own.
     public func maySend(_ peer: Peer) -> Bool {

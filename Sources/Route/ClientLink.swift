@@ -35,8 +35,8 @@ final class ClientLink: PeerLinkDelegate {
         throw .notPermitted
     }
 
-    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
-        try exchanges[stream]?.receive(bytes)
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, isLast: Bool, on link: PeerLink) throws(LinkViolation) {
+        try exchanges[stream]?.receive(bytes, isLast: isLast)
     }
 
     func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation) { try exchanges[stream]?.whole() }

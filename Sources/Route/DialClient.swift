@@ -115,7 +115,9 @@ final class DialClient: PeerLinkDelegate {
         wish.finished(result)
     }
 
-    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) { throw .notPermitted }
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, isLast: Bool, on link: PeerLink) throws(LinkViolation) {
+        throw .notPermitted
+    }
 
     func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation) { ask() }
 

@@ -65,10 +65,11 @@ final class GatewayCall: UpstreamReader {
     private func send(on connection: UpstreamConnection) {
         self.connection = connection
         connection.start(method: method == .post ? .post : .delete, reader: self) { output in
-            route.head.write(method, acceptsJSON: true, acceptsEvents: true, to: &output)
+            route.head.write(
+                method, acceptsJSON: true, acceptsEvents: true, bodyLength: body.count, to: &output)
             if let revision { output.writeField("MCP-Protocol-Version", revision.text) }
             if let session { output.writeField("Mcp-Session-Id", session.span) }
-            if method == .post { output.writeContentLength(body.count) } else { output.writeStaticString("\r\n") }
+            output.writeStaticString("\r\n")
             output.writeBytes(body)
         }
     }

@@ -84,9 +84,10 @@ final class RouteExchange: UpstreamReader {
 
     // MARK: The request
 
-    func receive(_ bytes: ByteBuffer) throws(LinkViolation) {
+    func receive(_ bytes: ByteBuffer, isLast: Bool) throws(LinkViolation) {
         guard reserve(bytes.readableBytes) else { return answer(.capacity("too many messages at once")) }
-        if body.readableBytes == 0, bytes.readableBytes >= RouteExchange.referenceSize {
+        if body.readableBytes == 0, isLast || bytes.readableBytes >= RouteExchange.referenceSize {
+            // The memory of a small one is shared with many frames: it is copied as soon as it has to wait (`keepBody`).
             body = bytes
         } else {
             body.writeImmutableBuffer(bytes)
@@ -122,6 +123,7 @@ final class RouteExchange: UpstreamReader {
         guard UInt64(body.readableBytes) == open.bodyLength else { throw .badPayload }
         guard open.method == .post else { return forwardStream() }
         guard body.readableBytes > RouteExchange.largeMessage else {
+            defer { keepBody() }
             do throws(GatewayError) {
                 return confirmed(try route.confirm(body, open))
             } catch {
@@ -134,6 +136,13 @@ final class RouteExchange: UpstreamReader {
             case .failure(let error): answer(error)
             }
         }
+    }
+
+    /// Lets go of the memory that the body shares with other frames: it is copied if it may still be needed.
+    private func keepBody() {
+        let isNeeded = !isOver && (connection == nil || session != nil || mayBeRepeated)
+        guard isNeeded else { return body = ByteBuffer() }
+        if body.readableBytes < RouteExchange.referenceSize { body = ByteBuffer(copying: body) }
     }
 
     private func confirmed(_ message: ConfirmedMessage) {
@@ -244,7 +253,8 @@ final class RouteExchange: UpstreamReader {
 
     private func writeHead(_ length: Int, to output: inout ByteBuffer) {
         route.head.write(
-            open.method, acceptsJSON: open.acceptsJSON, acceptsEvents: open.acceptsEvents, to: &output)
+            open.method, acceptsJSON: open.acceptsJSON, acceptsEvents: open.acceptsEvents, bodyLength: length,
+            to: &output)
         if let message, open.isModern {
             output.writeBytes(message.headers)
         } else if let revision = ProtocolRevision(rawValue: open.revision) {
@@ -253,7 +263,7 @@ final class RouteExchange: UpstreamReader {
         if let session { route.sessions.writeID(of: session, to: &output) }
         if !lastEvent.isEmpty { output.writeField("Last-Event-ID", lastEvent.span) }
         if !open.fields.bytes.isEmpty { output.writeBytes(open.fields.bytes) }
-        if open.method == .post { output.writeContentLength(length) } else { output.writeStaticString("\r\n") }
+        output.writeStaticString("\r\n")
     }
 
     /// Sends the request once more, when that can do no harm: over another connection, or in the session that was opened again.

@@ -82,18 +82,3 @@ extension UInt64 {
         self = value
     }
 }
-
-extension Span<UInt8> {
-    /// Whether both hold the same bytes.
-    func isEqual(to other: Span<UInt8>) -> Bool {
-        guard count == other.count else { return false }
-        for index in indices where self[index] != other[index] { return false }
-        return true
-    }
-
-    /// A copy of the bytes.
-    var copy: [UInt8] {
-        // Safe: the array copies the bytes while the span lives.
-        unsafe withUnsafeBufferPointer { unsafe Array($0) }
-    }
-}

@@ -15,21 +15,28 @@ final class UpstreamHead {
     init(_ generation: RouteGeneration) {
         let rest = " \(generation.target) HTTP/1.1\r\nHost: \(generation.authority)\r\nUser-Agent: mcpgw\r\n"
         let post = "POST" + rest + "Content-Type: application/json\r\nAccept: "
+        let length = "\r\nContent-Length: "
         get = Array(("GET" + rest + "Accept: text/event-stream\r\n").utf8)
         delete = Array(("DELETE" + rest).utf8)
-        postAny = Array((post + "application/json, text/event-stream\r\n").utf8)
-        postJSON = Array((post + "application/json\r\n").utf8)
-        postEvents = Array((post + "text/event-stream\r\n").utf8)
+        postAny = Array((post + "application/json, text/event-stream" + length).utf8)
+        postJSON = Array((post + "application/json" + length).utf8)
+        postEvents = Array((post + "text/event-stream" + length).utf8)
     }
 
-    /// Appends everything up to the fields that differ.
-    func write(_ method: ExchangeMethod, acceptsJSON: Bool, acceptsEvents: Bool, to buffer: inout ByteBuffer) {
+    /// Appends everything up to the fields that differ. `bodyLength` counts for POST alone, the others have no body.
+    func write(
+        _ method: ExchangeMethod, acceptsJSON: Bool, acceptsEvents: Bool, bodyLength: Int, to buffer: inout ByteBuffer
+    ) {
         switch method {
         case .get: buffer.writeBytes(get)
         case .delete: buffer.writeBytes(delete)
         case .post where acceptsJSON && acceptsEvents: buffer.writeBytes(postAny)
         case .post: buffer.writeBytes(acceptsJSON ? postJSON : postEvents)
         }
+        guard method == .post else { return }
+        let digits = ASCIINumber(decimal: UInt64(bodyLength))
+        buffer.writeSpan(digits.span)
+        buffer.writeStaticString("\r\n")
     }
 }
 
@@ -49,12 +56,10 @@ extension ByteBuffer {
         writeStaticString("\r\n")
     }
 
-    /// The last field of a head with a body, and the end of the head.
-    mutating func writeContentLength(_ count: Int) {
-        writeStaticString("Content-Length: ")
-        let digits = ASCIINumber(decimal: UInt64(count))
-        writeSpan(digits.span)
-        writeStaticString("\r\n\r\n")
+    /// The same bytes in memory of their own.
+    init(copying other: ByteBuffer) {
+        self.init()
+        writeSpan(other.readableBytesUInt8Span)
     }
 
     mutating func writeSpan(_ span: Span<UInt8>) {

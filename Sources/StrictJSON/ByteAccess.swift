@@ -6,15 +6,15 @@ func repeated(_ byte: UInt8) -> UInt64 {
 
 extension Span<UInt8> {
     /// The eight bytes from `offset`, the first one lowest. Traps when they are not all there.
-    @inline(__always)
-    func word(at offset: Int) -> UInt64 {
+    @inlinable @inline(__always)
+    public func word(at offset: Int) -> UInt64 {
         // The load checks its bounds, and any eight bytes are a UInt64.
         unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
     /// The four bytes from `offset`, the first one lowest. Traps when they are not all there.
-    @inline(__always)
-    func halfWord(at offset: Int) -> UInt32 {
+    @inlinable @inline(__always)
+    public func halfWord(at offset: Int) -> UInt32 {
         // As above.
         unsafe UInt32(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self))
     }
@@ -40,7 +40,7 @@ extension Span<UInt8> {
 
 extension StaticString {
     /// The bytes of the literal.
-    var span: Span<UInt8> {
+    @inlinable public var span: Span<UInt8> {
         @_lifetime(immortal) get {
             // A literal lives as long as the program, and its count comes with it.
             unsafe _overrideLifetime(Span(_unsafeStart: utf8Start, count: utf8CodeUnitCount), copying: ())
@@ -50,8 +50,8 @@ extension StaticString {
 
 extension [UInt8] {
     /// Appends bytes.
-    @inline(__always)
-    mutating func append(copying bytes: Span<UInt8>) {
+    @inlinable @inline(__always)
+    public mutating func append(copying bytes: Span<UInt8>) {
         // The buffer is valid within the closure.
         unsafe bytes.withUnsafeBufferPointer { buffer in unsafe append(contentsOf: buffer) }
     }

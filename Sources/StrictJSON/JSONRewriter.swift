@@ -23,26 +23,18 @@ public struct JSONRewriter: Sendable {
         }
     }
 
-    /// A member that is to go, with the object that holds it.
-    private struct Removal {
-        var object: JSONNode
-        var name: JSONNode
-    }
-
     private var edits: [Edit] = []
-    private var removals: [Removal] = []
     private var text: [UInt8] = []
 
     /// A rewriter without changes.
     public init() {}
 
     /// Whether no change was asked for.
-    public var isEmpty: Bool { edits.isEmpty && removals.isEmpty }
+    public var isEmpty: Bool { edits.isEmpty }
 
     /// Forgets all changes and keeps the memory.
     public mutating func removeAll() {
         edits.removeAll(keepingCapacity: true)
-        removals.removeAll(keepingCapacity: true)
         text.removeAll(keepingCapacity: true)
     }
 
@@ -84,7 +76,6 @@ public struct JSONRewriter: Sendable {
         precondition(tape.kind(object) == .object, "only objects have members")
         if let value = tape.member(name, of: object, in: bytes) {
             replace(value, of: tape, with: json)
-            if !removals.isEmpty { removals.removeAll { $0.name.index + 1 == value.index } }
             return
         }
         let place = tape.range(object).lowerBound + 1
@@ -106,36 +97,12 @@ public struct JSONRewriter: Sendable {
         setMember(name.span, of: object, to: json, in: bytes, tape)
     }
 
-    /// Takes a member out of an object, with its comma. Where the member is set as well, the later of the two counts.
-    ///
-    /// - Parameter name: the name, unescaped.
-    /// - Returns: whether the object has such a member; nothing changes if not.
-    /// - Precondition: the node is an object.
-    @discardableResult
-    public mutating func removeMember(
-        _ name: Span<UInt8>, of object: JSONNode, in bytes: Span<UInt8>, _ tape: borrowing JSONTape
-    ) -> Bool {
-        precondition(tape.kind(object) == .object, "only objects have members")
-        guard let value = tape.member(name, of: object, in: bytes) else { return false }
-        removals.append(Removal(object: object, name: JSONNode(value.index - 1)))
-        return true
-    }
-
-    /// ``removeMember(_:of:in:_:)-(Span<UInt8>,_,_,_)`` with a literal name.
-    @discardableResult
-    public mutating func removeMember(
-        _ name: StaticString, of object: JSONNode, in bytes: Span<UInt8>, _ tape: borrowing JSONTape
-    ) -> Bool {
-        removeMember(name.span, of: object, in: bytes, tape)
-    }
-
     /// Appends the text with the changes made.
     ///
     /// - Parameters:
     ///   - bytes: the text that the tape describes.
     ///   - tape: the tape that the changes were made with.
     public mutating func append(_ bytes: Span<UInt8>, _ tape: borrowing JSONTape, to output: inout [UInt8]) {
-        if !removals.isEmpty { addRemovals(tape) }
         if tape.loneSurrogateStrings > 0 { addSurrogateRepairs(bytes, tape) }
         edits.sort { $0.precedes($1) }
         output.reserveCapacity(output.count + bytes.count + text.count)
@@ -150,44 +117,6 @@ public struct JSONRewriter: Sendable {
 
     private mutating func add(_ target: Range<Int>, _ start: Int) {
         edits.append(Edit(target: target, text: start..<text.count, order: edits.count))
-    }
-
-    /// Which commas go depends on what else goes, so removals become edits only here, object by object.
-    private mutating func addRemovals(_ tape: borrowing JSONTape) {
-        removals.sort { ($0.object.index, $0.name.index) < ($1.object.index, $1.name.index) }
-        var next = 0
-        while next < removals.count {
-            let object = removals[next].object
-            // From where the bytes of a run of removed members go: behind the member kept last, comma included, or where
-            // the run begins when none was kept.
-            var runStart: Int?
-            var keptEnd: Int?
-            var lastEnd = 0
-            for (name, value) in tape.members(of: object) {
-                let start = tape.range(name).lowerBound
-                let goes = next < removals.count && removals[next].object == object && removals[next].name == name
-                if goes {
-                    if runStart == nil { runStart = keptEnd ?? start }
-                    while next < removals.count, removals[next].object == object, removals[next].name == name {
-                        next += 1
-                    }
-                } else {
-                    if let from = runStart { add(from..<(keptEnd == nil ? start : lastEnd), text.count) }
-                    runStart = nil
-                    keptEnd = tape.range(value).upperBound
-                }
-                lastEnd = tape.range(value).upperBound
-            }
-            if let runStart { add(runStart..<lastEnd, text.count) }
-            if keptEnd == nil { dropCommaOfLastInsertion(at: tape.range(object).lowerBound + 1) }
-        }
-        removals.removeAll(keepingCapacity: true)
-    }
-
-    /// New first members are written with a comma behind them, which is one too many when nothing follows.
-    private mutating func dropCommaOfLastInsertion(at place: Int) {
-        guard let last = edits.lastIndex(where: { $0.target == place..<place }) else { return }
-        edits[last].text = edits[last].text.lowerBound..<edits[last].text.upperBound - 1
     }
 
     private mutating func addSurrogateRepairs(_ bytes: Span<UInt8>, _ tape: borrowing JSONTape) {

@@ -10,8 +10,8 @@ public protocol PeerLinkDelegate: AnyObject {
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation)
     /// The answer's head (opener only).
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation)
-    /// Body bytes; give their credit back with `consumed`.
-    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation)
+    /// Body bytes; give their credit back with `consumed`. If they are the last, `ended` follows at once.
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, isLast: Bool, on link: PeerLink) throws(LinkViolation)
     /// The other side has sent everything.
     func ended(_ stream: StreamID, on link: PeerLink) throws(LinkViolation)
     /// The other side takes more again.
@@ -289,7 +289,7 @@ public final class PeerLink: ChannelInboundHandler {
         if count > 0, body.isWanted, let delegate,
             let piece = bytes.getSlice(at: bytes.readerIndex + position, length: count)
         {
-            try delegate.data(body.stream, piece, on: self)
+            try delegate.data(body.stream, piece, isLast: body.ends && count == body.left, on: self)
         }
         if count == body.left, body.ends { try deliverEnd(body.stream) }
         return count
@@ -327,7 +327,7 @@ public final class PeerLink: ChannelInboundHandler {
         case .data:
             let start = bytes.readerIndex + frame.payload.lowerBound
             guard let piece = bytes.getSlice(at: start, length: head.length) else { throw .badLength }
-            try delegate.data(stream, piece, on: self)
+            try delegate.data(stream, piece, isLast: head.type == .lastData, on: self)
         case .ended: try delegate.ended(stream, on: self)
         case .credit: delegate.writable(stream, on: self)
         case .cancelled: delegate.cancelled(stream, try reason(span, frame), on: self)

@@ -58,7 +58,7 @@ final class Echo: PeerLinkDelegate {
 
     func head(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {}
 
-    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, isLast: Bool, on link: PeerLink) throws(LinkViolation) {
         received[stream]?.bytes.writeImmutableBuffer(bytes)
         link.consumed(stream, count: bytes.readableBytes)
     }
@@ -174,7 +174,7 @@ final class Driver: PeerLinkDelegate {
         _ = try ReplyHead(decoding: payload)
     }
 
-    func data(_ stream: StreamID, _ bytes: ByteBuffer, on link: PeerLink) throws(LinkViolation) {
+    func data(_ stream: StreamID, _ bytes: ByteBuffer, isLast: Bool, on link: PeerLink) throws(LinkViolation) {
         link.consumed(stream, count: bytes.readableBytes)
     }
 
