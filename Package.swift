@@ -68,8 +68,9 @@ let package = Package(
                 "Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "Systemd", "PollLoop", "Processes",
                 "Sessions", "Crypto", "CKernel",
             ]),
-        library("Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", nioCore, nioPosix]),
-        library("Route", ["Worker", "HTTP1", "MCP", "StrictJSON", "SSE", "Sessions", nioCore, nioPosix]),
+        library(
+            "Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", "CKernel", nioCore, nioPosix]),
+        library("Route", ["Worker", "HTTP1", "MCP", "StrictJSON", "SSE", "Sessions", "CKernel", nioCore, nioPosix]),
         library("Dialer", ["Worker"]),
         library("Launcher", ["Worker"]),
         library("Recorder", ["Worker"]),

@@ -93,6 +93,11 @@ void ck_keep_memory(int trim, int separate) {
     mallopt(M_MMAP_THRESHOLD, separate);
 }
 
+uint64_t ck_heap_bytes(void) {
+    struct mallinfo2 info = mallinfo2();
+    return (uint64_t)info.uordblks + info.hblkhd;
+}
+
 int ck_protect_memory(void) {
     struct rlimit none = {0, 0};
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0) return -errno;

@@ -63,6 +63,9 @@ struct MetricsPage {
         Row(
             name: "mcpgw_requests_repeated_total", counter: .repeatedRequests, roles: [.route],
             help: "Requests sent again because a kept connection had ended."),
+        Row(
+            name: "mcpgw_heap_bytes", counter: .heapBytes, roles: [.ingress, .route],
+            help: "Bytes of the worker's heap in use, as of half a second ago."),
     ]
 
     private(set) var text = ""

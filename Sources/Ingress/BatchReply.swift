@@ -97,7 +97,9 @@ final class BatchReply: ReplyTaker {
             keptBytes -= events.readableBytes
             ingress.giveBack(events.readableBytes)
         }
-        if text.readableBytes > 0 { texts[ObjectIdentifier(exchange)] = text }
+        guard text.readableBytes > 0 else { return }
+        text.discardReadBytes()
+        texts[ObjectIdentifier(exchange)] = text
     }
 
     func replyEnds(isEvents: Bool, of exchange: Exchange) {

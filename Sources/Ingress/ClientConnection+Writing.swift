@@ -21,7 +21,7 @@ extension ClientConnection: ReplyTaker {
     }
 
     func replyFails(_ error: GatewayError, of exchange: Exchange) {
-        ingressCounters.add(.failed)
+        counters.add(.failed)
         writeError(error, callID: exchange.callID, open: exchange.open)
         finish(exchange)
     }
@@ -38,7 +38,7 @@ extension ClientConnection: ReplyTaker {
     func replyIsLost(of exchange: Exchange) { abandonReply() }
 
     func writeHead(_ head: ReplyHead, session: [UInt8]? = nil) {
-        ingressCounters.add(.answered)
+        counters.add(.answered)
         // Room for the head and a body that is copied behind it, at once.
         let body = head.kind == .json && head.bodyLength < ClientConnection.keptOutput / 2 ? Int(head.bodyLength) : 0
         output.reserveCapacity(minimumWritableBytes: 256 + body)
@@ -47,12 +47,12 @@ extension ClientConnection: ReplyTaker {
     }
 
     func writeBody(_ bytes: ByteBuffer) {
-        ingressCounters.add(.replyBytes, UInt64(bytes.readableBytes))
+        counters.add(.replyBytes, UInt64(bytes.readableBytes))
         append(bytes)
     }
 
     func writeChunk(_ bytes: ByteBuffer) {
-        ingressCounters.add(.replyBytes, UInt64(bytes.readableBytes))
+        counters.add(.replyBytes, UInt64(bytes.readableBytes))
         output.writeChunkHead(bytes.readableBytes)
         append(bytes)
         output.writeStaticString("\r\n")

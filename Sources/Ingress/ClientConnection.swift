@@ -37,9 +37,9 @@ final class ClientConnection: ChannelInboundHandler {
     var phase = Phase.head
     private var input = ByteBuffer()
     var output = ByteBuffer()
-    /// The head of the present request, which `parser.head` describes, until its message is read.
-    private var headBytes = ByteBuffer()
-    private var body = ByteBuffer()
+    /// The head of a chunked request, which `parser.head` describes, until its message is read; others stay in `input` so long.
+    private var chunkedHead = ByteBuffer()
+    private var chunkedBody = ByteBuffer()
     private var parser = RequestParser()
     private var decoder: ChunkedDecoder?
     private var exchange: Exchange?
@@ -59,9 +59,10 @@ final class ClientConnection: ChannelInboundHandler {
     init(_ ingress: Ingress, names: OwnNames) {
         self.ingress = ingress
         self.names = names
+        counters = ingress.context.counters
     }
 
-    var ingressCounters: Counters { ingress.context.counters }
+    let counters: Counters
 
     /// Whether the client takes more at the moment.
     private(set) var isWritable = true
@@ -156,12 +157,14 @@ final class ClientConnection: ChannelInboundHandler {
             return false
         }
         if case .length(let count) = head.framing, !reserve(Int(count)) { return false }
-        headBytes = input.readSlice(length: parser.head.length) ?? ByteBuffer()
-        if head.framing == .chunked { decoder = ChunkedDecoder(maxBody: ingress.generation.requestBody) }
-        body = ByteBuffer()
+        let isBodyless = input.readableBytes == parser.head.length
+        if head.framing == .chunked {
+            chunkedHead = input.readSlice(length: parser.head.length) ?? ByteBuffer()
+            decoder = ChunkedDecoder(maxBody: ingress.generation.requestBody)
+        }
         phase = .body(head)
         deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
-        if head.expectsContinue, input.readableBytes == 0 {
+        if head.expectsContinue, isBodyless {
             output.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
             scheduleFlush()
         }
@@ -171,14 +174,15 @@ final class ClientConnection: ChannelInboundHandler {
     /// Takes body bytes. False: more are needed, or the request is refused.
     private func readBody(_ head: AdmittedHead, _ input: inout ByteBuffer) -> Bool {
         let before = input.readableBytes
+        var count = 0
         switch head.framing {
         case .none, .untilClose: break
-        case .length(let count):
-            guard input.readableBytes >= Int(count), let slice = input.readSlice(length: Int(count)) else {
+        case .length(let length):
+            count = Int(length)
+            guard input.readableBytes - parser.head.length >= count else {
                 deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
                 return false
             }
-            body = slice
         case .chunked:
             do throws(HTTP1Error) {
                 guard try readChunks(&input) else {
@@ -196,7 +200,18 @@ final class ClientConnection: ChannelInboundHandler {
         }
         deadline = nil
         phase = .exchange(keepAlive: head.keepAlive && !ingress.isDraining)
-        readMessage(head)
+        if head.framing == .chunked {
+            let (bytes, body) = (chunkedHead, chunkedBody)
+            chunkedHead = ByteBuffer()
+            chunkedBody = ByteBuffer()
+            if let message = readMessage(head, bytes, body) { begin(message, body) }
+        } else {
+            let start = input.readerIndex + parser.head.length
+            let body = input.getSlice(at: start, length: count) ?? ByteBuffer()
+            let message = readMessage(head, input, body)
+            input.moveReaderIndex(forwardBy: parser.head.length + count)
+            if let message { begin(message, body) }
+        }
         return true
     }
 
@@ -211,7 +226,7 @@ final class ClientConnection: ChannelInboundHandler {
             case .data(let range):
                 input.moveReaderIndex(forwardBy: range.lowerBound)
                 guard reserve(range.count) else { return false }
-                if var piece = input.readSlice(length: range.count) { body.writeBuffer(&piece) }
+                if var piece = input.readSlice(length: range.count) { chunkedBody.writeBuffer(&piece) }
                 self.decoder = decoder
             case .end(let consumed):
                 input.moveReaderIndex(forwardBy: consumed)
@@ -238,22 +253,24 @@ final class ClientConnection: ChannelInboundHandler {
 
     // MARK: One exchange
 
-    /// The phases `readMessage` and `resolveRoute`.
-    private func readMessage(_ head: AdmittedHead) {
-        ingressCounters.add(head.method == .post ? .requestsPost : head.method == .get ? .requestsGet : .requestsDelete)
-        ingressCounters.add(.requestBytes, UInt64(body.readableBytes))
+    /// The phase `readMessage`; `bytes` begin with the head. Nil: the request is answered with an error.
+    private func readMessage(_ head: AdmittedHead, _ bytes: ByteBuffer, _ body: ByteBuffer) -> ReadMessage? {
+        counters.add(head.method == .post ? .requestsPost : head.method == .get ? .requestsGet : .requestsDelete)
+        counters.add(.requestBytes, UInt64(body.readableBytes))
         var message = ReadMessage(head, requestID: ingress.makeRequestID(), generation: ingress.context.generation)
-        let bytes = headBytes
-        let body = body
-        headBytes = ByteBuffer()
-        self.body = ByteBuffer()
         do throws(GatewayError) {
             try message.read(body, parser.head, bytes.readableBytesUInt8Span, ingress)
         } catch {
-            ingressCounters.add(.refused)
+            counters.add(.refused)
             writeError(error, callID: message.callID, open: message.open)
-            return finishExchange()
+            finishExchange()
+            return nil
         }
+        return message
+    }
+
+    /// The phase `resolveRoute`, and the way to the route.
+    private func begin(_ message: consuming ReadMessage, _ body: ByteBuffer) {
         let gate = ingress.resolveRoute()
         if message.isBatch {
             let batch = BatchReply(message, body: body, connection: self, gate: gate)
@@ -334,7 +351,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     /// Answers before or instead of reading the body, and closes: what follows on the connection cannot be trusted.
     private func refuse(_ refusal: Refusal) {
-        ingressCounters.add(.refused)
+        counters.add(.refused)
         output.writeRefusal(refusal, requestID: ingress.makeRequestID())
         closeAfterFlush()
     }

@@ -1,3 +1,4 @@
+import CKernel
 import Configuration
 import Glibc
 import Link
@@ -193,6 +194,7 @@ public final class Ingress: WorkerRole {
             for connection in connections.values { connection.checkTime(now) }
             for route in routes { route.checkTime(now) }
             sessions.sweep()
+            context.counters.set(.heapBytes, ck_heap_bytes())
             sweep()
         }
     }

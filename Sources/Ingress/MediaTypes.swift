@@ -16,7 +16,8 @@ enum MediaTypes {
     static func accepted(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) -> (json: Bool, events: Bool) {
         if let value = head.first(.accept), !head.fields.isRepeated(.accept) {
             let accept = bytes.extracting(value)
-            if accept.isEqual(to: "application/json, text/event-stream") || accept.isEqual(to: "*/*") { return (true, true) }
+            if accept.isEqual(to: "application/json, text/event-stream") { return (true, true) }
+            if accept.isEqual(to: "*/*") { return (true, true) }
             if accept.isEqual(to: "text/event-stream, application/json") { return (true, true) }
             if accept.isEqual(to: "text/event-stream") { return (false, true) }
             if accept.isEqual(to: "application/json") { return (true, false) }

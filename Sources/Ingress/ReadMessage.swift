@@ -150,11 +150,12 @@ struct ReadMessage {
             let field = head.fields[index]
             switch field.id {
             case .mcpParam:
-                guard open.isModern else { continue }
+                guard open.isModern, !head.fields.isHopByHop(at: index, in: headBytes) else { continue }
                 let value = headBytes.extracting(field.value)
                 guard HeaderValue.isWellFormed(value) else { throw .headerMismatch(.parameter, .badCharacters) }
                 open.fields.append(name: headBytes.extracting(field.name), value: value)
             case .traceparent, .tracestate, .baggage:
+                guard !head.fields.isHopByHop(at: index, in: headBytes) else { continue }
                 open.fields.append(name: headBytes.extracting(field.name), value: headBytes.extracting(field.value))
             default: break
             }

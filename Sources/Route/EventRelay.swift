@@ -20,6 +20,8 @@ final class EventRelay {
     /// The upstream has sent everything.
     private var isEnded = false
     private var isBroken = false
+    /// Nothing that is still to be read matters any more.
+    private var isGivenUp = false
     private var hasAnswered = false
     /// Events have ids: a stream that breaks off can be taken up again.
     private var isResumable = false
@@ -58,11 +60,11 @@ final class EventRelay {
     func resume() {
         guard !exchange.isOver, !isHeldBack else { return }
         if hasAnswered, exchange.open.method == .post { exchange.endToClient() }
-        if waiting.readableBytes > 0 {
-            let bytes = waiting
-            waiting = ByteBuffer()
-            read(bytes)
-        }
+        let bytes = waiting
+        waiting = ByteBuffer()
+        // Even if there is nothing: the parser lets go of a large event when it goes on.
+        read(bytes)
+        account()
         guard !isHeldBack, !exchange.isOver else { return }
         if isEnded || isBroken { finish() } else { exchange.connection?.setReading(true) }
     }
@@ -99,6 +101,7 @@ final class EventRelay {
             let body = error.body(id: callID, requestID: exchange.open.requestID)
             write(Event(data: body.span, name: EventRelay.messageName.span))
         }
+        isGivenUp = true
         isEnded = true
         if exchange.unsent.readableBytes == 0 { exchange.finish() }
     }
@@ -120,7 +123,7 @@ final class EventRelay {
     private func read(_ bytes: ByteBuffer) {
         let span = bytes.readableBytesUInt8Span
         var position = 0
-        while !exchange.isOver, !isEnded {
+        while !exchange.isOver, !isGivenUp {
             let rest = span.extracting(position..<span.count)
             do throws(SSEError) {
                 switch try parser.next(rest) {

@@ -1,3 +1,4 @@
+import CKernel
 import Configuration
 import Glibc
 import Link
@@ -28,9 +29,9 @@ public final class Route: WorkerRole {
     /// Reused for small answers and events while they are written.
     var scratch = ByteBuffer()
     var eventText: [UInt8] = []
-    /// Sessions that are being opened again, and who waits for that.
     /// How often each session was opened again.
     var versions: [SessionUUID: UInt32] = [:]
+    /// Sessions that are being opened again, and who waits for that.
     var reopening: [SessionUUID: [(Bool) -> Void]] = [:]
     /// Bytes of messages held at once, at most; far below the role's address space (DESIGN 3).
     private static let byteBudget = 256 << 20
@@ -81,7 +82,11 @@ public final class Route: WorkerRole {
                 if case .events(let relay) = exchange.reply { relay.keepAlive(now) }
             }
             serverRequests.removeOld(now)
-            sessions.removeExpired { id, revision in endUpstreamSession(id, revision) }
+            context.counters.set(.heapBytes, ck_heap_bytes())
+            sessions.removeExpired { uuid, id, revision in
+                versions[uuid] = nil
+                endUpstreamSession(id, revision)
+            }
             sweep()
         }
     }

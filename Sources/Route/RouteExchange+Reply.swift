@@ -131,6 +131,7 @@ extension RouteExchange {
         let length = edit.length(of: text.readableBytes)
         sendHead(ReplyHead(status: 200, kind: .json, bodyLength: UInt64(length), sessionRevision: revision))
         guard length >= RouteExchange.referenceSize else {
+            if let link, link.sendWhole(stream, count: length, { $0.writeEdited(text, edit) }) { return finish() }
             route.scratch.clear()
             route.scratch.writeEdited(text, edit)
             return sendRest(&route.scratch)
@@ -276,8 +277,10 @@ extension RouteExchange {
 
     private func send(_ status: UInt16, _ body: [UInt8], retryAfter: UInt32 = 0) {
         sendHead(ReplyHead(status: status, kind: .json, bodyLength: UInt64(body.count), retryAfter: retryAfter))
+        // Nobody waits for it any more.
+        guard let link else { return finish() }
         var bytes = ByteBuffer(bytes: body)
-        link?.sendData(stream, &bytes, ends: true)
+        link.sendData(stream, &bytes, ends: true)
         unsent = bytes
         if unsent.readableBytes == 0 { finish() }
     }

@@ -58,9 +58,9 @@ final class UpstreamSessions {
     func remove(_ uuid: SessionUUID) { _ = table.remove(uuid) }
 
     /// Takes out some of what is too old, for the upstream to be told.
-    func removeExpired(_ body: (_ id: [UInt8], _ revision: ProtocolRevision) -> Void) {
-        table.sweep(now: now) { _, session in
-            if let revision = ProtocolRevision(rawValue: session.revision) { body(session.id.copy, revision) }
+    func removeExpired(_ body: (_ uuid: SessionUUID, _ id: [UInt8], _ revision: ProtocolRevision) -> Void) {
+        table.sweep(now: now) { uuid, session in
+            if let revision = ProtocolRevision(rawValue: session.revision) { body(uuid, session.id.copy, revision) }
         }
     }
 

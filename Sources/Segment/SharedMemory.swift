@@ -19,10 +19,10 @@ public struct SegmentError: Error, Equatable, Sendable {
 /// The mapping is shared with a process of another trust: everything read from it is hostile input.
 @safe final class SharedMemory {
     /// Start of the mapping; valid for `size` bytes while this object lives.
-    private let base: UnsafeMutableRawPointer
+    let base: UnsafeMutableRawPointer
     /// Bytes mapped.
     let size: Int
-    private let writable: Bool
+    let writable: Bool
 
     /// Maps a descriptor, which stays open and the caller's.
     /// - Throws: `SegmentError` if it is not sealed against resizing, has another size, or cannot be mapped.

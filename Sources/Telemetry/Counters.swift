@@ -46,11 +46,13 @@ public enum Counter: Int, CaseIterable, Sendable {
     case repeatedRequests = 20
     /// Sessions opened again with an upstream that had lost them.
     case reopenedSessions = 21
+    /// Bytes of the worker's heap in use (a gauge).
+    case heapBytes = 22
 
     /// Whether the value goes down too; such a slot starts at 0 in every new worker.
     public var isGauge: Bool {
         switch self {
-        case .openConnections, .inFlight, .upstreamState, .activeSessions: true
+        case .openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes: true
         default: false
         }
     }
@@ -68,7 +70,7 @@ public enum UpstreamState: UInt64, Sendable {
 
 /// A worker's counters, in its segment.
 public final class Counters {
-    private let segment: CounterSegment
+    @usableFromInline let segment: CounterSegment
 
     /// Counts in the segment.
     public init(_ segment: CounterSegment) {
@@ -77,14 +79,15 @@ public final class Counters {
     }
 
     /// Adds to a counter.
-    @inline(__always)
+    @inlinable
     public func add(_ counter: Counter, _ amount: UInt64 = 1) { segment[counter.rawValue] &+= amount }
 
     /// Takes one from a gauge.
-    @inline(__always)
+    @inlinable
     public func subtract(_ counter: Counter) { segment[counter.rawValue] &-= 1 }
 
     /// Sets a gauge.
+    @inlinable
     public func set(_ gauge: Counter, _ value: UInt64) { segment[gauge.rawValue] = value }
 
     /// The present value.

@@ -61,6 +61,18 @@ struct Outbox {
         return .copied
     }
 
+    /// Writes a whole body, which `write` appends, and the end of the stream. False: it may not be sent now in one frame.
+    mutating func writeWhole(_ stream: StreamID, count: Int, _ write: (inout ByteBuffer) -> Void) -> Bool {
+        guard count <= FrameHead.maximumData, count <= streams.sendable(stream),
+            streams.sendData(stream, count: count), streams.sendEnd(stream)
+        else { return false }
+        output.writeFrameHead(.lastData, length: count, stream: stream)
+        let start = output.writerIndex
+        write(&output)
+        precondition(output.writerIndex - start == count, "a body is as long as its frame says")
+        return true
+    }
+
     /// False: not permitted now, and nothing is sent. So with the others below.
     mutating func end(_ stream: StreamID) -> Bool {
         guard streams.sendEnd(stream) else { return false }

@@ -142,6 +142,14 @@ public final class PeerLink: ChannelInboundHandler {
         }
     }
 
+    /// Sends a body of `count` bytes that `write` writes, and ends this side of the stream: nothing is copied twice. False: it cannot be
+    /// sent whole now, and nothing is; `sendData` is the way then.
+    public func sendWhole(_ stream: StreamID, count: Int, _ write: (inout ByteBuffer) -> Void) -> Bool {
+        guard isOpen, isWritable, context != nil, outbox.writeWhole(stream, count: count, write) else { return false }
+        scheduleFlush()
+        return true
+    }
+
     /// Ends this side of the stream.
     public func end(_ stream: StreamID) {
         if isOpen, outbox.end(stream) { scheduleFlush() }

@@ -149,7 +149,7 @@ private func decodeAll(_ type: FrameType, _ payload: [UInt8]) {
         precondition(message.write(&writer) == (payload.count <= FrameHead.maximumHead), "accepted, but not sendable")
         if payload.count <= FrameHead.maximumHead { same(payload, writer.bytes) }
         checkLine(message.challenge)
-    case .begin, .drain, .ready, .data, .end, .credit, .cancel, .reset: break
+    case .begin, .drain, .ready, .data, .lastData, .end, .credit, .cancel, .reset: break
     }
 }
 

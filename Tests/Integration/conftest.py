@@ -9,6 +9,7 @@ import pytest
 
 from harness import processes
 from harness.gateway import Gateway
+from harness.refusal import Refusal
 from harness.servers import CHECKOUT, FastUpstream, Server
 
 
@@ -98,6 +99,11 @@ def make_gateway(binary, directory):
         except AssertionError as failure:
             failures.append(str(failure))
     assert not failures, "\n".join(failures)
+
+
+@pytest.fixture
+def refusal(binary, directory):
+    return Refusal(binary, directory)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.clients import TYPES, Client, Stream, call, hello, metric
+from harness.clients import TYPES, Client, Stream, call, hello, leave, metric
 from harness.eventually import eventually
 from harness.http import Connection
 from harness.scripted import ScriptedUpstream
@@ -127,3 +127,35 @@ def test_without_a_session_nobody_is_asked(make_gateway):
         with Client(gateway.url).stream(call(identifier=7)) as stream:
             assert [message.get("method", message["id"]) for message in stream.messages()] == [7]
         assert metric(gateway, "mcpgw_messages_dropped_total") == 1
+
+
+UNANSWERED = {
+    "an answer": lambda answer: answer.text("late"),
+    "an error": lambda answer: answer.error(200, -32000, "late"),
+    "another status": lambda answer: answer.send(500, b"<p>no</p>", "text/html"),
+    "no JSON": lambda answer: answer.send(200, b"{"),
+    "a stream without an answer": lambda answer: answer.begin_events() or answer.end_events(),
+    "a closed connection": lambda _: False,
+    "nothing": lambda answer: answer.wait_closed(),
+}
+
+
+@pytest.mark.parametrize("left_by", ["its client", "the ingress"])
+@pytest.mark.parametrize("ends", UNANSWERED)
+def test_a_call_that_nobody_waits_for_any_more_is_over_however_it_ends(make_gateway, left_by, ends):
+    def late(answer):
+        upstream.wait_released()
+        return UNANSWERED[ends](answer)
+
+    with ScriptedUpstream({"tools/call": late}) as upstream:
+        gateway = make_gateway(upstream.url, "--request-timeout", "2s").start()
+        connection = Client(gateway.url).start(call())
+        upstream.wait("tools/call")
+        if left_by == "its client":
+            leave(connection)
+            eventually(lambda: metric(gateway, "mcpgw_connections_open") == 0, "the ingress sees that the client left")
+        else:
+            gateway.kill_and_wait("ingress")
+            connection.close()
+        upstream.released.set()
+        eventually(lambda: metric(gateway, "mcpgw_exchanges_in_flight", "route") == 0, "nothing is in flight")

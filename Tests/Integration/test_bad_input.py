@@ -2,57 +2,12 @@
 
 import os
 import socket
-import subprocess
 import sys
 
 import pytest
 
-from harness.eventually import eventually
-from harness.gateway import EXEC_WITH, NOBODY, private_directory, unprivileged
+from harness.gateway import EXEC_WITH, NOBODY, private_directory
 from harness.http import Connection, call
-from harness.processes import of_session, reap
-
-UPSTREAM = "http://127.0.0.1:8080/mcp"
-
-
-class Refusal:
-    """Starts that must fail. Each is given directories that would do."""
-
-    def __init__(self, binary, directory):
-        self.binary, self.directory = binary, directory
-        self.state = private_directory(os.path.join(directory, "state"))
-        self.runtime = private_directory(os.path.join(directory, "run"))
-
-    def proxy(self, *options, upstream=UPSTREAM, **settings):
-        defaults = {"--upstream": upstream, "--listen": "127.0.0.1:0", "--metrics-addr": "127.0.0.1:0",
-                    "--state-dir": self.state, "--runtime-dir": self.runtime}
-        command = ["proxy", *(word for pair in defaults.items() if pair[0] not in options and pair[1] for word in pair)]
-        return self.run(*command, *options, **settings)
-
-    def run(self, *arguments, environment=None, launcher=(), as_root=False, descriptors=()):
-        """The one message of a start that is refused with exit status 2."""
-        process = subprocess.Popen(
-            [*launcher, self.binary, *arguments], env={"PATH": os.environ["PATH"], **(environment or {})}, cwd="/",
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-            pass_fds=descriptors, **({} if as_root else unprivileged()))
-        try:
-            output, message = process.communicate(timeout=15)
-        except subprocess.TimeoutExpired:
-            # Only the supervisor: what it started ends with it, and is reaped here.
-            process.kill()
-            output, message = process.communicate()
-            eventually(lambda: reap(of_session(process.pid)) or not of_session(process.pid), "everything gone")
-            raise AssertionError(f"{arguments} was not refused:\n{output}{message}") from None
-        assert process.returncode == 2, f"exit status {process.returncode}:\n{output}{message}"
-        assert output == ""
-        assert len(message.strip().splitlines()) == 1, f"one message:\n{message}"
-        assert of_session(process.pid) == []
-        return message
-
-
-@pytest.fixture
-def refusal(binary, directory):
-    return Refusal(binary, directory)
 
 
 @pytest.mark.parametrize("option", ["--listen", "--metrics-addr"])

@@ -13,7 +13,8 @@ from harness.http import Connection, call, tool_call
 from harness.load import Load
 from harness.processes import status_fields
 from harness.raw_upstream import RawUpstream
-from test_bad_input import Refusal, listen_fds
+from harness.refusal import Refusal
+from test_bad_input import listen_fds
 
 NO_ROOM = -31016
 LARGE_ANSWER = 200_000

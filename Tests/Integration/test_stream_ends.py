@@ -8,40 +8,46 @@ from harness.clients import Client, Stream, call, leave, metric
 from harness.eventually import eventually
 from harness.http import tool_call
 from harness.processes import status_fields
-from harness.scripted import ScriptedUpstream
-
-UNAVAILABLE = -31013
-# Above this size a message is read on another thread.
-LARGE = 300_000
-LISTED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
-
-
-def log(number, size=0):
-    return {"jsonrpc": "2.0", "method": "notifications/message",
-            "params": {"level": "info", "data": "d" * size, "number": number}}
-
-
-def modern(tool="echo", identifier=1):
-    return tool_call(tool, {"text": "x"}, identifier, "modern")
+from harness.scripted import ScriptedUpstream, chunk
+from harness.streams import LARGE, LISTED, UNAVAILABLE, log, modern, streaming_upstream
 
 
 @pytest.fixture
 def upstream():
-    """Its tool opens a stream and leaves the rest to the test."""
-    def begin(answer):
-        if answer.params["name"] == "echo":
-            return answer.text(answer.params["arguments"].get("text", ""))
-        answer.begin_events()
-        answer.event(log(0))
-        return answer.wait_closed()
-
-    with ScriptedUpstream({"tools/call": begin}) as upstream:
+    with streaming_upstream() as upstream:
         yield upstream
 
 
 @pytest.fixture
 def gateway(make_gateway, upstream):
     return make_gateway(upstream.url).start()
+
+
+# What comes at the end
+
+
+@pytest.mark.parametrize("behind", ["a large event", "what the client has not taken"])
+def test_an_answer_that_comes_with_the_end_of_its_stream_is_read_though_it_has_to_wait(make_gateway, behind):
+    sizes = [LARGE] if behind == "a large event" else [LARGE // 10] * 300
+
+    def together(answer):
+        answer.begin_events()
+        events = [b"data: " + json.dumps(log(number, size)).encode() + b"\n\n" for number, size in enumerate(sizes)]
+        answer.raw_events(b"".join(events)[:-1])
+        result = {"jsonrpc": "2.0", "id": answer.id, "result": {"content": []}}
+        # The last byte of the event, the answer and the end of the body at once, so that they are read at once.
+        answer.connection.sendall(
+            chunk(b"\n") + chunk(b"data: " + json.dumps(result).encode() + b"\n\n") + chunk(b""))
+        return True
+
+    with ScriptedUpstream({"tools/call": together}) as upstream:
+        client = Client(make_gateway(upstream.url).start().url)
+        connections = [client.start(call(identifier=number)) for number in range(8)]
+        for number, connection in enumerate(connections):
+            with Stream(connection) as stream:
+                *before, last = stream.messages()
+            assert [len(message["params"]["data"]) for message in before] == sizes
+            assert last == {"jsonrpc": "2.0", "id": number, "result": {"content": []}}
 
 
 # Clients that leave, and time

@@ -7,39 +7,17 @@ import pytest
 
 from harness.clients import Client, Stream, call, metric
 from harness.eventually import eventually
-from harness.http import tool_call
 from harness.scripted import ScriptedUpstream
-
-UNAVAILABLE = -31013
-# Above this size a message is read on another thread.
-LARGE = 300_000
-LISTED = {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
+from harness.streams import LARGE, LISTED, UNAVAILABLE, log, modern, streaming_upstream
 
 
 def progress(token, value=1):
     return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": value}}
 
 
-def log(number, size=0):
-    return {"jsonrpc": "2.0", "method": "notifications/message",
-            "params": {"level": "info", "data": "d" * size, "number": number}}
-
-
-def modern(tool="echo", identifier=1):
-    return tool_call(tool, {"text": "x"}, identifier, "modern")
-
-
 @pytest.fixture
 def upstream():
-    """Its tool opens a stream and leaves the rest to the test."""
-    def begin(answer):
-        if answer.params["name"] == "echo":
-            return answer.text(answer.params["arguments"].get("text", ""))
-        answer.begin_events()
-        answer.event(log(0))
-        return answer.wait_closed()
-
-    with ScriptedUpstream({"tools/call": begin}) as upstream:
+    with streaming_upstream() as upstream:
         yield upstream
 
 

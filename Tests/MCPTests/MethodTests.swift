@@ -21,10 +21,8 @@ import Testing
 
     private func found(_ name: some Sequence<UInt8>) -> MCP.Method { .named(Array(name).span) }
 
-    @Test func aMethodIsOfOneEraOrOfBoth() {
+    @Test func aMethodHasASenderAndANameThatSaysWhatItIs() {
         for method in MCP.Method.allCases {
-            #expect(!(method.isLegacyOnly && method.isModernOnly))
-            #expect(method.exists(in: .legacy) || method.exists(in: .modern))
             #expect(method.maySend(.client) || method.maySend(.server))
             #expect(method.isNotification == "\(method.name)".hasPrefix("notifications/"))
         }

@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func whatGoesDownIsAGaugeAndTotalsAreNot() {
-        let gauges: Set<Counter> = [.openConnections, .inFlight, .upstreamState, .activeSessions]
+        let gauges: Set<Counter> = [.openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes]
         #expect(Set(Counter.allCases.filter(\.isGauge)) == gauges)
     }
 

@@ -25,6 +25,8 @@ void ck_set_name(const char *name);
 // Freed memory up to `trim` bytes stays with the process, and blocks below `separate` bytes come from it: for a worker that takes and
 // gives back large buffers all the time, to which the kernel would otherwise hand new, empty pages each time.
 void ck_keep_memory(int trim, int separate);
+// Bytes of the heap that are in use, without what malloc keeps for later.
+uint64_t ck_heap_bytes(void);
 
 // Not dumpable, no core file: memory of this process stays its own.
 int ck_protect_memory(void);

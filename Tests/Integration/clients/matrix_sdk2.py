@@ -5,7 +5,8 @@ import warnings
 from contextlib import asynccontextmanager
 
 import mcp_types as types
-from scenario import DEADLINE, Failure, Inbox, main, wait_until
+from adapter import CommonAdapter, plain
+from scenario import DEADLINE, main, wait_until
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ResourceUpdated
@@ -16,18 +17,15 @@ warnings.simplefilter("ignore", MCPDeprecationWarning)
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 
 
-def plain(model):
-    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
 class AnyRequest(types.Request[dict, str]):
     """A request whose method the SDK does not know."""
 
 
-class Adapter:
+class Adapter(CommonAdapter):
+    types, error_answer = types, MCPError
+
     def __init__(self, journal):
-        self.inbox, self.journal = Inbox(), journal
-        self.client = self.greeting = None
+        super().__init__(journal)
         self.seen_session = None
         # Which requests have their answer, or the beginning of its events: by their bodies.
         self.answered = []
@@ -56,27 +54,6 @@ class Adapter:
 
     # What comes from the server
 
-    async def on_sampling(self, context, params):
-        await self.inbox.add("sampling", plain(params))
-        text = f"answer to {params.messages[0].content.text}"
-        return types.CreateMessageResult(
-            role="assistant", model="matrix-model", content=types.TextContent(type="text", text=text))
-
-    async def on_elicitation(self, context, params):
-        await self.inbox.add("elicitation", plain(params))
-        if params.message == "error":
-            return types.ErrorData(code=-32042, message="not today", data={"why": "closed"})
-        if params.message in ("decline", "cancel"):
-            return types.ElicitResult(action=params.message)
-        return types.ElicitResult(action="accept", content={"name": "Ada", "age": 36})
-
-    async def on_roots(self, context):
-        await self.inbox.add("roots", None)
-        return types.ListRootsResult(roots=[types.Root(uri="file:///srv/one", name="one"), types.Root(uri="file:///srv/two")])
-
-    async def on_log(self, params):
-        await self.inbox.add("log", plain(params))
-
     async def on_message(self, message):
         match message:
             case types.LoggingMessageNotification():
@@ -89,12 +66,6 @@ class Adapter:
                 await self.inbox.add("notification", plain(message))
 
     # What the scenario asks for
-
-    async def _send(self, request):
-        try:
-            return plain(await request)
-        except MCPError as error:
-            raise Failure(error.error.code, error.error.message, error.error.data) from error
 
     async def list(self, kind, cursor=None):
         listing = {"tools": self.client.list_tools, "resources": self.client.list_resources,
@@ -116,14 +87,6 @@ class Adapter:
 
     async def read(self, uri):
         return await self._send(self.client.read_resource(uri))
-
-    async def prompt(self, name, arguments):
-        return await self._send(self.client.get_prompt(name, arguments))
-
-    async def complete(self, reference, argument, value, context):
-        kind = types.PromptReference if reference["type"] == "ref/prompt" else types.ResourceTemplateReference
-        return await self._send(self.client.complete(
-            kind.model_validate(reference), {"name": argument, "value": value}, context))
 
     async def ping(self):
         return await self._send(self.client.session.send_ping())
