@@ -37,6 +37,9 @@ let package = Package(
         .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         .target(name: "CSystemd"),
         .target(name: "CCrypto"),
+        .target(name: "CYAML"),
+        .target(name: "CUTF8Proc"),
+        .target(name: "CRE2", linkerSettings: [.linkedLibrary("re2")]),
         // Parsers and values: nothing but the standard library.
         library("Roles"),
         library("Link"),
@@ -44,6 +47,10 @@ let package = Package(
         library("StrictJSON"),
         library("SSE"),
         library("MCP", ["StrictJSON"]),
+        // Policy: values without I/O, not yet part of the program.
+        library("YAML", ["CYAML"]),
+        library("NormalForms", ["CUTF8Proc"]),
+        library("Policy", ["NormalForms", "YAML", "CRE2", "MCP", "StrictJSON", "Link"]),
         // Facilities.
         library("Segment", ["CKernel"]),
         library("Crypto", ["CCrypto"]),
@@ -102,6 +109,8 @@ let package = Package(
         unitTests("CryptoTests", ["Crypto", "CCrypto"]),
         unitTests("SessionsTests", ["Sessions", "Crypto", "Segment", "Link", "CKernel"]),
         unitTests("SandboxTests", ["Sandbox", "Roles"]),
+        unitTests("NormalFormsTests", ["NormalForms"]),
+        unitTests("PolicyTests", ["Policy", "YAML", "NormalForms", "MCP", "StrictJSON", "Link"]),
         unitTests("SegmentTests", ["Segment", "CKernel"]),
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
         unitTests("ConfigurationTests", ["Configuration", "Link"]),

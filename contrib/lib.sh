@@ -7,7 +7,7 @@ venvs=${MCPGW_VENVS:-$checkout/.build/venvs}
 nobody=65534
 
 # Nothing is linked with OpenSSL: the build needs its headers, the program loads libcrypto (libssl3) when it runs.
-packages_build="libseccomp-dev libsystemd-dev libssl-dev libssl3 pkg-config gcc libc6-dev binutils"
+packages_build="libseccomp-dev libsystemd-dev libssl-dev libssl3 libre2-dev libyaml-dev libutf8proc-dev pkg-config gcc g++ libc6-dev binutils"
 packages_check="$packages_build python3 python3-venv curl strace systemd util-linux procps iproute2"
 packages_bench="gcc libc6-dev binutils python3 wrk nginx-light"
 
