@@ -42,10 +42,11 @@ def put(path, content=GOOD, mode=0o600, owner=NOBODY):
 def snapshot(path):
     status = os.lstat(path)
     content = None
-    if stat.S_ISREG(status.st_mode):
+    # What this user may not read it could not have written unnoticed either: the times tell.
+    if stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
         with open(path, "rb") as file:
             content = file.read()
-    return status.st_mode, status.st_uid, status.st_ino, content
+    return status.st_mode, status.st_uid, status.st_ino, status.st_size, status.st_mtime_ns, content
 
 
 def next_run(make_gateway, first, upstream, *options):
