@@ -65,7 +65,7 @@ struct MetricsPage {
             help: "Requests sent again because a kept connection had ended."),
         Row(
             name: "mcpgw_heap_bytes", counter: .heapBytes, roles: [.ingress, .route],
-            help: "Bytes of the worker's heap in use, as of half a second ago."),
+            help: "Bytes of the worker's heap in use, as of two seconds ago at most."),
     ]
 
     private(set) var text = ""

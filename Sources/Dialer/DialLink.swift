@@ -37,17 +37,18 @@ final class DialLink {
             var reader = FieldReader(payload)
             credit = Int(try reader.u32())
         }
+        // A dial has no body.
+        guard head.type != .data, head.type != .lastData else { throw .notPermitted }
         let outcome = try streams.receive(head, credit: credit)
         if outcome.answerWithReset { connection.send(.reset, stream: head.stream, [StreamEndReason.finished.rawValue]) }
         switch outcome.event {
         case .opened: try dial(head.stream, try DialOpen(decoding: payload))
-        case .data: throw .notPermitted  // a dial has no body
         case .cancelled, .reset:
             attempts.removeValue(forKey: head.stream)?.cancel()
             if streams.sendReset(head.stream) {
                 connection.send(.reset, stream: head.stream, [StreamEndReason.cancelled.rawValue])
             }
-        case .head, .ended, .credit, .ignored: break
+        case .head, .data, .ended, .credit, .ignored: break
         }
     }
 

@@ -25,7 +25,9 @@ final class ClientLink: PeerLinkDelegate {
 
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
         let open = try RequestOpen(decoding: payload)
-        guard open.bodyLength <= route.generation.requestBody else { throw .badPayload }
+        guard open.bodyLength <= route.generation.requestBody, open.method == .post || open.bodyLength == 0 else {
+            throw .badPayload
+        }
         route.context.counters.add(.requestsPost)
         let exchange = RouteExchange(open, route: route, owner: self, link: link, stream: stream)
         exchanges.insert(exchange, for: stream)

@@ -85,6 +85,8 @@ final class RouteExchange: UpstreamReader {
     // MARK: The request
 
     func receive(_ bytes: ByteBuffer, isLast: Bool) throws(LinkViolation) {
+        // What still comes behind an early answer is read for nobody.
+        guard sentStatus == nil else { return }
         guard reserve(bytes.readableBytes) else { return answer(.capacity("too many messages at once")) }
         if body.readableBytes == 0, isLast || bytes.readableBytes >= RouteExchange.referenceSize {
             // The memory of a small one is shared with many frames: it is copied as soon as it has to wait (`keepBody`).
@@ -119,7 +121,7 @@ final class RouteExchange: UpstreamReader {
 
     /// The request is whole: `confirmRoute` and `forward`.
     func whole() throws(LinkViolation) {
-        guard !isOver else { return }
+        guard !isOver, sentStatus == nil else { return }
         guard UInt64(body.readableBytes) == open.bodyLength else { throw .badPayload }
         guard open.method == .post else { return forwardStream() }
         guard body.readableBytes > RouteExchange.largeMessage else {

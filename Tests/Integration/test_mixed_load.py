@@ -183,7 +183,7 @@ def heap_kilobytes(gateway, role):
         now = metric(gateway, "mcpgw_heap_bytes", role)
         if now != value:
             value, since = now, time.monotonic()
-        return time.monotonic() - since > 1.5
+        return time.monotonic() - since > 2.5
     eventually(is_settled, lambda: f"the {role}'s heap settles: {value}", deadline=60)
     return int(value) // 1024
 
