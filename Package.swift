@@ -47,7 +47,7 @@ let package = Package(
         library("StrictJSON"),
         library("SSE"),
         library("MCP", ["StrictJSON"]),
-        // Policy: values without I/O, not yet part of the program.
+        // Policy: values without I/O.
         library("YAML", ["CYAML"]),
         library("NormalForms", ["CUTF8Proc"]),
         library("Policy", ["NormalForms", "YAML", "CRE2", "MCP", "StrictJSON", "Link"]),
@@ -58,7 +58,7 @@ let package = Package(
         library("Sandbox", ["Roles", "CSandbox"]),
         .target(name: "CSandbox", dependencies: ["CSeccomp"]),
         library("Telemetry", ["Roles", "Segment", "Link"]),
-        library("Configuration", ["Roles", "Link"]),
+        library("Configuration", ["Roles", "Link", "Policy"]),
         library("Systemd", ["CSystemd"]),
         library("Processes", ["CKernel"]),
         library("PollLoop", ["Link", "CKernel"]),
@@ -113,7 +113,7 @@ let package = Package(
         unitTests("PolicyTests", ["Policy", "YAML", "NormalForms", "MCP", "StrictJSON", "Link"]),
         unitTests("SegmentTests", ["Segment", "CKernel"]),
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
-        unitTests("ConfigurationTests", ["Configuration", "Link"]),
+        unitTests("ConfigurationTests", ["Configuration", "Link", "Policy"]),
         unitTests(
             "SupervisorTests",
             ["Supervisor", "Configuration", "Link", "Roles", "CKernel", "Segment", "Sessions", "Crypto"]),

@@ -6,11 +6,19 @@ public struct Configuration: Equatable, Sendable {
         public var name: String
         /// The server.
         public var upstream: UpstreamURL
+        /// Globs for the names of the tools it owns (`match_tools`); the first route that matches has a tool.
+        public var matchTools: [String]
+        /// Labels of records and for policy.
+        public var labels: [Authentication.Label]
 
         /// A route.
-        public init(name: String, upstream: UpstreamURL) {
+        public init(
+            name: String, upstream: UpstreamURL, matchTools: [String] = ["*"], labels: [Authentication.Label] = []
+        ) {
             self.name = name
             self.upstream = upstream
+            self.matchTools = matchTools
+            self.labels = labels
         }
     }
 
@@ -103,6 +111,20 @@ public struct Configuration: Equatable, Sendable {
     public var limits = Limits()
     /// Sessions.
     public var sessions = Sessions()
+    /// The policy.
+    public var policy = PolicyFile.none
+    /// How a blocked tool call is told.
+    public var denials = DenialForm.result
+    /// Whether answers to denied calls name the rule (`disclose_rules`).
+    public var disclosesRules = false
+    /// Records.
+    public var audit = Audit()
+    /// Who may use the gateway.
+    public var authentication = Authentication()
+    /// How much each subject may ask; nil: as much as it likes.
+    public var rateLimit: RateLimit?
+    /// SHA-256 of the key of the management listener (`metrics.api_key`); nil if there is none.
+    public var metricsKeyDigest: [UInt8]?
 
     /// A configuration with the embedded defaults.
     public init(

@@ -38,6 +38,7 @@ extension PolicyModel {
         }
         let isRestricted = try reader.bool()
         let tools = try PolicyModel.texts(&reader)
+        guard isRestricted || tools.isEmpty else { throw .badPayload }
         allowedTools = isRestricted ? tools : nil
     }
 

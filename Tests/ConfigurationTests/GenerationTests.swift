@@ -1,4 +1,5 @@
 import Link
+import Policy
 import Testing
 
 @testable import Configuration
@@ -29,12 +30,15 @@ private struct Sample {
         [
             Sample(IngressGeneration(configuration, sessionKeys: sessionKeys)), Sample(DialerGeneration(configuration)),
             Sample(ConsoleGeneration(configuration, owner: 4711)), Sample(EmptyGeneration()),
+            Sample(RecorderGeneration(configuration, checkpointKey: checkpointKey)),
         ] + configuration.routes.indices.map { Sample(RouteGeneration(configuration, index: $0, eventKey: eventKey)) }
     }
 }
 
 /// Two keys whose bytes appear nowhere else.
 private let eventKey = [UInt8](7..<23)
+
+private let checkpointKey = [UInt8](60..<92)
 
 private let sessionKeys = [
     Array("the-newest-session-key-32-bytes.".utf8), Array("the-older-session-key-32-bytes..".utf8),
@@ -50,6 +54,33 @@ private let sessionKeys = [
                     upstream: try UpstreamURL(
                         parsing: "http://host-\($0).example:\(4000 + $0)/target-\($0)?x", source: "test"))
             }, stateDirectory: "/the-state-directory", runtimeDirectory: "/the-runtime-directory")
+        for index in result.routes.indices {
+            result.routes[index].matchTools = ["tools-of-\(index)"]
+            result.routes[index].labels = [Authentication.Label(name: "label-name", value: "value-of-\(index)")]
+        }
+        var policy = PolicyModel()
+        policy.allowedTools = ["allowed-tool"]
+        result.policy = PolicyFile(model: policy, path: "/the-policy-file", hash: "policy-hash")
+        result.denials = .error
+        result.disclosesRules = true
+        result.audit.file = "/the-audit-directory/the-log.jsonl"
+        result.audit.signingKey = Array("the-signing-key".utf8)
+        result.audit.labelClaims = ["label-claim"]
+        result.audit.maximumValue = 1015
+        result.audit.onFailure = .allow
+        result.audit.sync = 1016
+        result.audit.rotationSize = 1017
+        result.audit.rotationAge = 1018
+        result.audit.retention = 1019
+        result.audit.reserve = 1020
+        result.authentication.isRequired = true
+        result.authentication.keys = [
+            Authentication.APIKey(
+                name: "key-name", digest: [UInt8](repeating: 78, count: 32), roles: ["key-role"], tenant: "key-tenant",
+                labels: [Authentication.Label(name: "key-label", value: "key-value")], expiry: 1021)
+        ]
+        result.rateLimit = RateLimit(milliRate: 1022, burst: 1023)
+        result.metricsKeyDigest = [UInt8](repeating: 77, count: 32)
         result.limits.requestBody = 1001
         result.limits.reply = 1002
         result.limits.headTimeout = 1003
@@ -115,7 +146,11 @@ private let sessionKeys = [
         let configuration = try configuration(routes: 2)
         let ingress = try IngressGeneration(
             decoding: encoded(IngressGeneration(configuration, sessionKeys: sessionKeys)))
-        #expect(ingress.routes == ["name-of-0", "name-of-1"])
+        #expect(ingress.routes.map(\.name) == ["name-of-0", "name-of-1"])
+        #expect(ingress.routes.map(\.matchTools) == [["tools-of-0"], ["tools-of-1"]])
+        #expect(ingress.requiresAuthentication && ingress.keys == configuration.authentication.keys)
+        #expect(ingress.rateLimit == RateLimit(milliRate: 1022, burst: 1023) && ingress.labelClaims == ["label-claim"])
+        #expect(ingress.onFailure == .allow && ingress.policyHash == "policy-hash")
         #expect([ingress.requestBody, ingress.headTimeout, ingress.bodyTimeout] == [1001, 1003, 1004])
         #expect(ingress.queue == 1009)
         #expect([ingress.sessionIdle, ingress.sessionLifetime] == [1013, 1014])
@@ -128,11 +163,22 @@ private let sessionKeys = [
         #expect(route.idle == 1008)
         #expect([route.event, route.requestLimit, route.keepAlive] == [1010, 1011, 1012])
         #expect([route.sessionIdle, route.sessionLifetime] == [1013, 1014])
+        #expect(route.owners == [["tools-of-0"], ["tools-of-1"]] && route.index == 1)
+        #expect(route.upstream == "http://host-1.example:4001/target-1?x" && route.labels[0].value == "value-of-1")
+        #expect(route.policy == configuration.policy.model && route.policyHash == "policy-hash" && route.hasPolicy)
+        #expect(route.denials == .error && route.disclosesRules && route.maximumValue == 1015)
+        let recorder = try RecorderGeneration(
+            decoding: encoded(RecorderGeneration(configuration, checkpointKey: checkpointKey)))
+        #expect(recorder.routes == ["name-of-0", "name-of-1"] && recorder.file == "the-log.jsonl")
+        #expect(recorder.signingKey == Array("the-signing-key".utf8) && recorder.checkpointKey == checkpointKey)
+        #expect([recorder.sync, recorder.rotationSize, recorder.rotationAge] == [1016, 1017, 1018])
+        #expect([recorder.retention, recorder.reserve] == [1019, 1020])
         let dialer = try DialerGeneration(decoding: encoded(DialerGeneration(configuration)))
         #expect(dialer.connectTimeout == 1006)
         let console = try ConsoleGeneration(decoding: encoded(ConsoleGeneration(configuration, owner: 4711)))
         #expect(console.owner == 4711)
         #expect(console.headTimeout == 1003)
+        #expect(console.keyDigest == [UInt8](repeating: 77, count: 32))
     }
 
     private func encoded(_ generation: some RoleGeneration) -> [UInt8] {
