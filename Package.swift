@@ -77,7 +77,12 @@ let package = Package(
             ]),
         library(
             "Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", "CKernel", nioCore, nioPosix]),
-        library("Route", ["Worker", "HTTP1", "MCP", "StrictJSON", "SSE", "Sessions", "CKernel", nioCore, nioPosix]),
+        library(
+            "Route",
+            [
+                "Worker", "Policy", "NormalForms", "HTTP1", "MCP", "StrictJSON", "SSE", "Sessions", "CKernel", nioCore,
+                nioPosix,
+            ]),
         library("Dialer", ["Worker"]),
         library("Launcher", ["Worker"]),
         library("Recorder", ["Worker"]),
@@ -87,7 +92,7 @@ let package = Package(
             "Commands",
             [
                 "Supervisor", "Ingress", "Route", "Dialer", "Launcher", "Recorder", "Console", "Worker", "Sandbox",
-                "StrictJSON", "HTTP1", "Crypto", "CKernel", "Processes",
+                "StrictJSON", "HTTP1", "Crypto", "CKernel", "Processes", "Policy", "NormalForms", "YAML",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "mcpgw", dependencies: ["Commands"], swiftSettings: swift),

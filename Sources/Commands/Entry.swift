@@ -5,6 +5,7 @@ import Dialer
 import Glibc
 import Ingress
 import Launcher
+import NormalForms
 import Recorder
 import Roles
 import Route
@@ -38,6 +39,13 @@ public enum Entry {
 
     /// What a role must have done before it is confined: whatever opens files.
     private static func warmUp(_ role: Role) throws {
+        if role == .route {
+            do throws(UnicodeLibrary.Unavailable) {
+                _ = try UnicodeLibrary.load()
+            } catch {
+                throw StartError("policy cannot be applied: \(error)")
+            }
+        }
         guard role == .ingress else { return }
         do throws(CryptoError) {
             _ = try CryptoLibrary.load()

@@ -1,6 +1,9 @@
 import ArgumentParser
 import Configuration
+import Crypto
 import Glibc
+import NormalForms
+import Policy
 import Supervisor
 
 /// `mcpgw proxy`: the daemon.
@@ -31,6 +34,11 @@ struct ProxyCommand: ParsableCommand {
         parsing: .unconditional,
         help: ArgumentHelp("Where health and metrics are served (default 127.0.0.1:9091).", valueName: "host:port"))
     var metricsAddr: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The policy (default: everything passes, and status says so).", valueName: "file"))
+    var policy: String?
 
     @Option(
         parsing: .unconditional,
@@ -167,6 +175,7 @@ struct ProxyCommand: ParsableCommand {
                 throw ConfigurationError(value.source, "health and metrics are served on loopback only in this version")
             }
         }
+        if let value = OptionValue(policy, "--policy", "MCPGW_POLICY") { configuration.policy = try readPolicy(value) }
         configuration.user = OptionValue(user, "--user", "MCPGW_USER")?.text
         if let value = OptionValue(drainTimeout, "--drain-timeout", "MCPGW_DRAIN_TIMEOUT") {
             configuration.drainTimeout = try value.nanoseconds()
@@ -184,6 +193,38 @@ struct ProxyCommand: ParsableCommand {
         configuration.sessions = try sessions()
         configuration.supervision = try supervision()
         return configuration
+    }
+
+    private func readPolicy(_ value: OptionValue) throws(ConfigurationError) -> PolicyFile {
+        let descriptor = unsafe open(value.text, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ConfigurationError(value.source, "cannot read \(value.text)") }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = unsafe read(descriptor, &chunk, chunk.count)
+            guard count > 0 else { break }
+            bytes += chunk[..<count]
+        }
+        let library: UnicodeLibrary
+        do throws(UnicodeLibrary.Unavailable) {
+            library = try UnicodeLibrary.load()
+        } catch {
+            throw ConfigurationError(value.source, "\(error)")
+        }
+        let reading = PolicyModel.read(bytes, library)
+        guard let model = reading.policy else {
+            throw ConfigurationError(
+                value.source, reading.errors.map { $0.description(file: value.text) }.joined(separator: "; "))
+        }
+        var hash: [UInt8] = []
+        do throws(CryptoError) {
+            try SHA256(try CryptoLibrary.load()).digest(of: bytes.span).append(to: &hash)
+        } catch {
+            throw ConfigurationError(value.source, "cannot hash the policy")
+        }
+        let digits = hash.map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
+        return PolicyFile(model: model, path: value.text, hash: digits)
     }
 
     private func setReplyLimits(_ limits: inout Configuration.Limits) throws(ConfigurationError) {

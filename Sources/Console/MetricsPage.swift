@@ -64,6 +64,12 @@ struct MetricsPage {
             name: "mcpgw_requests_repeated_total", counter: .repeatedRequests, roles: [.route],
             help: "Requests sent again because a kept connection had ended."),
         Row(
+            name: "mcpgw_messages_denied_total", counter: .denied, roles: [.route],
+            help: "Messages and answers that policy did not let pass."),
+        Row(
+            name: "mcpgw_list_items_withheld_total", counter: .withheldItems, roles: [.route],
+            help: "Items taken out of lists because the caller may not use them."),
+        Row(
             name: "mcpgw_heap_bytes", counter: .heapBytes, roles: [.ingress, .route],
             help: "Bytes of the worker's heap in use, as of two seconds ago at most."),
     ]

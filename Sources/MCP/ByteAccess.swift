@@ -53,7 +53,7 @@ extension Span<UInt8> {
 
     /// Whether it begins with a literal.
     @inline(__always)
-    func hasPrefix(_ literal: StaticString) -> Bool {
+    public func hasPrefix(_ literal: StaticString) -> Bool {
         count >= literal.utf8CodeUnitCount && extracting(first: literal.utf8CodeUnitCount).isEqual(to: literal)
     }
 

@@ -28,6 +28,10 @@ public enum GatewayError: Error, Equatable, Sendable {
     case upstreamUnreadable(String)
     /// The upstream did not answer in time.
     case upstreamTimedOut
+    /// Policy does not let the message, or its answer, pass. `reason` is what the rule has for the caller, `rule` its name where it may be told.
+    case denied(reason: String?, rule: String?)
+    /// There is no such tool, or the caller may not know of it.
+    case unknownTool(String)
     /// The message is larger than the limit.
     case tooLarge(limit: UInt64)
     /// No room for more work.
@@ -39,7 +43,8 @@ public enum GatewayError: Error, Equatable, Sendable {
         case .notJSON: -32700
         case .notAMessage, .sessionNotFound, .sessionRequired, .otherRevision, .methodNotAllowed: -32600
         case .methodNotFound: -32601
-        case .invalidParams: -32602
+        case .invalidParams, .unknownTool: -32602
+        case .denied: -31010
         case .headerMismatch: -32020
         case .unsupportedVersion: -32022
         case .upstreamUnavailable, .upstreamUnreadable, .upstreamTimedOut: -31013
@@ -52,8 +57,9 @@ public enum GatewayError: Error, Equatable, Sendable {
     public var modernStatus: UInt16 {
         switch self {
         case .notJSON, .notAMessage, .invalidParams, .headerMismatch, .unsupportedVersion, .sessionRequired,
-            .otherRevision:
+            .otherRevision, .unknownTool:
             400
+        case .denied: 403
         case .methodNotAllowed: 405
         case .methodNotFound, .sessionNotFound: 404
         case .upstreamUnavailable, .capacity: 503
@@ -101,6 +107,8 @@ public enum GatewayError: Error, Equatable, Sendable {
         case .upstreamUnavailable: "upstream_unavailable"
         case .upstreamUnreadable: "upstream_unreadable"
         case .upstreamTimedOut: "upstream_timed_out"
+        case .denied: "policy_denied"
+        case .unknownTool: "unknown_tool"
         case .tooLarge: "too_large"
         case .capacity: "capacity"
         }
@@ -122,6 +130,8 @@ public enum GatewayError: Error, Equatable, Sendable {
         case .upstreamUnavailable(let why): "The MCP server is not available: \(why)"
         case .upstreamUnreadable(let why): "The MCP server's answer cannot be read: \(why)"
         case .upstreamTimedOut: "The MCP server did not answer in time"
+        case .denied(let reason, _): "Denied by policy\(reason.map { ": \($0)" } ?? "")"
+        case .unknownTool(let name): "Unknown tool: \(name)"
         case .tooLarge(let limit): "The message is larger than \(limit) bytes"
         case .capacity(let why): "The gateway has no room for this request: \(why)"
         }
@@ -149,6 +159,10 @@ public enum GatewayError: Error, Equatable, Sendable {
         JSONText.appendString(message, to: &bytes)
         bytes += Array(#","data":{"request_id":"\#(RequestID.text(requestID))","type":"\#(type)""#.utf8)
         if case .unsupportedVersion(let requested) = self { GatewayError.appendVersions(requested, to: &bytes) }
+        if case .denied(_, let rule?) = self {
+            bytes.append(#","rule":"#)
+            JSONText.appendString(rule, to: &bytes)
+        }
         bytes.append("}}}")
         return bytes
     }

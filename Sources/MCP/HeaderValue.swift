@@ -44,6 +44,15 @@ public enum HeaderValue {
         return fault(in: value, mirroring: text.span, mayBeEncoded)
     }
 
+    /// The text that a value stands for: as it is, or out of its Base64 form. Nil: it is not well-formed.
+    public static func decoded(_ value: Span<UInt8>) -> [UInt8]? {
+        guard isWellFormed(value) else { return nil }
+        guard isEncoded(value), var reader = Base64Reader(payload(value), .standard) else { return value.copy }
+        var text: [UInt8] = []
+        reader.appendRest(to: &text)
+        return text
+    }
+
     private static func fault(in value: Span<UInt8>, mirroring text: Span<UInt8>, _ mayBeEncoded: Bool) -> HeaderFault?
     {
         guard mayBeEncoded, isEncoded(value) else { return value.isEqual(to: text) ? nil : .differs }

@@ -47,6 +47,21 @@ public final class CompiledPolicy: Sendable {
         globs = compiler.table
     }
 
+    /// Whether some rule looks at arguments.
+    public var looksAtArguments: Bool { !conditions.isEmpty }
+
+    /// Whether answers are searched for patterns.
+    public var inspectsReplies: Bool { responses != nil }
+
+    /// What the rule or pattern that decided has for the caller.
+    public func callersReason(of cause: PolicyCause) -> String? {
+        switch cause {
+        case .rule(let index): model.rules[index].reason
+        case .responsePattern(let index): model.responsePatterns[index].reason
+        default: nil
+        }
+    }
+
     /// The name of the rule or pattern that decided; nil when none did.
     public func name(of cause: PolicyCause) -> String? {
         switch cause {
@@ -68,7 +83,7 @@ public final class CompiledPolicy: Sendable {
         case .noRule: return "policy denied: no rule allows it"
         case .allowedTools: return "policy denied: the tool is not in allowed_tools"
         case .disguisedMethod: return "policy denied: the method is another one in disguise"
-        case .unsearchable: return "policy denied: the answer could not be searched within its memory"
+        case .unsearchable: return "policy denied: it could not be read, or not be searched within the memory for it"
         case .handshake: return "policy allowed: handshake and housekeeping"
         case .serverMessage: return "policy allowed: sent by the server"
         case .answer: return "policy allowed: an answer"

@@ -1,19 +1,32 @@
 import NormalForms
 import StrictJSON
 
+/// What an answer is an answer to, as far as patterns for tools are concerned.
+public enum ReplySubject: Sendable {
+    /// A call of this tool.
+    case tool(PolicyText)
+    /// Anything else.
+    case other
+    /// Nobody knows any more: every pattern is for it.
+    case unknown
+}
+
 extension PolicyEvaluator {
     /// Looks for the policy's response patterns in an answer: in every string, number and member name, in all its forms.
     ///
     /// - Parameters:
     ///   - node: the result or error, or a server's message as a whole.
-    ///   - tool: the tool that was called; nil for other answers, which patterns for tools do not concern.
+    ///   - subject: what was asked.
     public mutating func inspectReply(
         _ policy: CompiledPolicy, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, at node: JSONNode,
-        tool: PolicyText?
+        subject: ReplySubject
     ) -> PolicyVerdict {
         guard let patterns = policy.responses else { return PolicyVerdict(.allow, .enforce, .answer) }
         var search = ReplySearch(patterns, policy)
-        if let tool {
+        switch subject {
+        case .other: break
+        case .unknown: search.concerns = [Bool](repeating: true, count: patterns.tools.count)
+        case .tool(let tool):
             for (index, globs) in patterns.tools.enumerated() where !globs.isEmpty {
                 search.concerns[index] = tool.matches(globs, policy.globs, false)
             }

@@ -16,7 +16,7 @@ public enum PolicyCause: Hashable, Sendable {
     case answer
     /// The response pattern with this index.
     case responsePattern(Int)
-    /// The response patterns could not be searched within their memory.
+    /// Something could not be read, or not be searched within its memory.
     case unsearchable
 }
 
@@ -33,6 +33,9 @@ public struct PolicyVerdict: Hashable, Sendable {
 
     /// Whether the message goes on.
     public var passes: Bool { action == .allow || mode == .audit }
+
+    /// What cannot be read is denied, whatever the mode.
+    public static var unreadable: PolicyVerdict { PolicyVerdict(.deny, .enforce, .unsearchable) }
 
     init(_ action: PolicyAction, _ mode: PolicyMode, _ cause: PolicyCause, noted: PolicyCause? = nil) {
         self.action = action

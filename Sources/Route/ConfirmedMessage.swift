@@ -1,6 +1,6 @@
 import Link
 import MCP
-import NIOCore
+import Policy
 import StrictJSON
 
 /// What the route keeps of a request's message once it is confirmed: ranges into the body, and the header fields that repeat it.
@@ -12,13 +12,19 @@ struct ConfirmedMessage: Sendable {
     let id: Range<Int>?
     let progressToken: Range<Int>?
     let cancelledRequest: Range<Int>?
+    /// The string that names the tool, prompt or resource, and the arguments, as they stand in the body.
+    let name: Range<Int>?
+    let arguments: Range<Int>?
+    /// What the chain says of it.
+    let inspection: RequestInspection
     /// `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` of a modern message, made from the body and from nothing else.
     private(set) var headers: [UInt8] = []
 
-    /// The phase `confirmRoute`: the same bytes through the same parser as in the ingress, which may be in an attacker's hands.
+    /// The phases `confirmRoute` and `inspectRequest`, while the text is parsed: the same bytes through the same parser as in the ingress, which may be in an attacker's hands.
     /// - Throws: `GatewayError`.
     init(
-        _ bytes: Span<UInt8>, _ parser: JSONParser, _ tape: inout JSONTape, _ open: RequestOpen
+        _ bytes: Span<UInt8>, _ parser: JSONParser, _ tape: inout JSONTape, _ open: RequestOpen, _ policy: RoutePolicy,
+        _ evaluator: inout PolicyEvaluator, _ caller: PolicyCaller
     ) throws(GatewayError) {
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
@@ -39,6 +45,9 @@ struct ConfirmedMessage: Sendable {
         id = message.id
         progressToken = message.progressToken
         cancelledRequest = message.cancelledRequest
+        name = message.nameNode.map { tape.range($0) }
+        arguments = message.params.flatMap { tape.member("arguments", of: $0, in: bytes) }.map { tape.range($0) }
+        inspection = RequestInspection(message, tape, bytes, open, policy, &evaluator, caller)
         if open.isModern { appendHeaders(message, tape, bytes) }
     }
 

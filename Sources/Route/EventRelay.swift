@@ -9,25 +9,28 @@ import Worker
 /// A stream of server-sent events on its way to the client: every event is read, attributed to this exchange and its client, and written anew,
 /// so that the client cannot read it in another way than the gateway did. Never more than one event is held.
 final class EventRelay {
-    private let exchange: RouteExchange
-    private var route: Route { exchange.route }
+    let exchange: RouteExchange
+    var route: Route { exchange.route }
     private var parser: EventParser
     /// What has come and is not read yet: while the client does not take what went before, and while a large event is read elsewhere.
     private var waiting = ByteBuffer()
     private var isReadingElsewhere = false
     /// The head is held back until the answer to `initialize` says which revision the session has.
-    private var isHeadSent: Bool
+    private(set) var isHeadSent: Bool
     /// The upstream has sent everything.
     private var isEnded = false
     private var isBroken = false
     /// Nothing that is still to be read matters any more.
     private var isGivenUp = false
-    private var hasAnswered = false
+    var hasAnswered = false
     /// Events have ids: a stream that breaks off can be taken up again.
     private var isResumable = false
 
+    private let context: ReplyContext?
+
     init(_ exchange: RouteExchange) {
         self.exchange = exchange
+        context = exchange.replyContext(isStream: true)
         var limits = EventLimits()
         limits.eventBytes = Int(clamping: exchange.route.generation.event)
         parser = EventParser(limits: limits)
@@ -163,7 +166,7 @@ final class EventRelay {
         if event.hasID { isResumable = true }
         guard event.hasData, event.data.count > 0 else { return write(event) }
         guard event.data.count > RouteExchange.largeMessage else {
-            let result = route.read(event.data)
+            let result = route.read(event.data, context)
             return relay(result, event)
         }
         readElsewhere(event)
@@ -173,7 +176,7 @@ final class EventRelay {
     private func readElsewhere(_ event: borrowing Event) {
         isReadingElsewhere = true
         let kept = KeptEvent(event)
-        route.readElsewhere(ByteBuffer(bytes: kept.data)) { [self] result in
+        route.readElsewhere(ByteBuffer(bytes: kept.data), context) { [self] result in
             isReadingElsewhere = false
             guard !exchange.isOver else { return }
             relay(result, kept.event)
@@ -197,11 +200,19 @@ final class EventRelay {
     private func relay(
         _ result: ReadReply, _ data: Span<UInt8>, _ event: borrowing Event, _ edit: inout MessageEdit
     ) {
+        if let inspection = result.inspection {
+            guard !inspection.isUnreadable else { return fail(.upstreamUnreadable(ReplyInspection.unreadableList)) }
+            if let denial = inspection.denial { return withhold(result, denial, data, event, &edit) }
+        }
         switch attribute(result.message, data, &edit) {
         case .dropped: route.context.counters.add(.droppedMessages)
         case .answered:
             hasAnswered = true
             guard isHeadSent || sendHead(result) else { return }
+            if let inspection = result.inspection {
+                edit.apply(inspection)
+                route.context.counters.add(.withheldItems, UInt64(inspection.withheld))
+            }
             write(data, edit, event)
             // Nothing comes after the answer to a call.
             if exchange.open.method == .post { exchange.endToClient() }
@@ -209,12 +220,12 @@ final class EventRelay {
         }
     }
 
-    private enum Attribution {
+    enum Attribution {
         case relayed, answered, dropped
     }
 
     /// Finds whom a message of the server is for, and puts the client's own ids into it. What is for nobody here is dropped.
-    private func attribute(
+    func attribute(
         _ message: MessageSummary, _ data: Span<UInt8>, _ edit: inout MessageEdit
     ) -> Attribution {
         if let subscription = message.subscription {
@@ -310,7 +321,7 @@ final class EventRelay {
     }
 
     /// Writes an event with an id that leads back here. Modern clients cannot take up a stream again, and get neither id nor retry time.
-    private func write(_ event: borrowing Event) {
+    func write(_ event: borrowing Event) {
         let id = event.hasID && !exchange.open.isModern ? mapped(event.id) : nil
         let retry = exchange.open.isModern ? nil : event.retry
         guard id != nil || retry != nil || event.hasData else { return }

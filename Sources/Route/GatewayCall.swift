@@ -112,14 +112,14 @@ final class GatewayCall: UpstreamReader {
     }
 
     private func isAnswer(_ event: borrowing Event) -> Bool {
-        guard let reply = route.read(event.data), reply.message.kind == .response else { return false }
+        guard let reply = route.read(event.data, nil), reply.message.kind == .response else { return false }
         outcome.reply = reply
         return true
     }
 
     func replyComplete() {
         connection = nil
-        if case .json = media, text.readableBytes > 0 { outcome.reply = route.read(text.readableBytesUInt8Span) }
+        if case .json = media, text.readableBytes > 0 { outcome.reply = route.read(text.readableBytesUInt8Span, nil) }
         finish()
     }
 

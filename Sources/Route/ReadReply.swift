@@ -1,5 +1,6 @@
 import MCP
 import NIOCore
+import Policy
 import StrictJSON
 
 /// One message of the server, read: the phase `readReply`.
@@ -9,18 +10,23 @@ struct ReadReply: Sendable {
     let error: Range<Int>?
     /// The revision that the answer to an `initialize` agrees to.
     let revision: ProtocolRevision?
+    /// What the chain says of it; nil where nothing had to be inspected.
+    let inspection: ReplyInspection?
     /// The text with lone surrogates mended; nil if it had none and stands as it came.
     let text: ByteBuffer?
 
-    /// Reads a message strictly, but for lone surrogates of sloppy servers, which become U+FFFD (DESIGN 5). Nil: it is none.
-    init?(_ bytes: Span<UInt8>, _ parser: JSONParser, _ tape: inout JSONTape) {
+    /// The phases `readReply` and `inspectReply`. Reads a message strictly, but for lone surrogates of sloppy servers, which become U+FFFD (DESIGN 5). Nil: it is none.
+    init?(
+        _ bytes: Span<UInt8>, _ parser: JSONParser, _ tape: inout JSONTape, _ context: ReplyContext?,
+        _ evaluator: inout PolicyEvaluator
+    ) {
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
         } catch {
             return nil
         }
         guard tape.loneSurrogateStrings > 0 else {
-            self.init(parsed: bytes, tape, text: nil)
+            self.init(parsed: bytes, tape, text: nil, context, &evaluator)
             return
         }
         var mended: [UInt8] = []
@@ -31,14 +37,24 @@ struct ReadReply: Sendable {
         } catch {
             return nil
         }
-        self.init(parsed: mended.span, tape, text: ByteBuffer(bytes: mended))
+        self.init(parsed: mended.span, tape, text: ByteBuffer(bytes: mended), context, &evaluator)
     }
 
-    private init?(parsed bytes: Span<UInt8>, _ tape: borrowing JSONTape, text: ByteBuffer?) {
+    private init?(
+        parsed bytes: Span<UInt8>, _ tape: borrowing JSONTape, text: ByteBuffer?, _ context: ReplyContext?,
+        _ evaluator: inout PolicyEvaluator
+    ) {
+        let message: MessageSummary
         do throws(GatewayError) {
             message = try MessageSummary(tape, bytes, from: .server)
         } catch {
             return nil
+        }
+        self.message = message
+        if let context {
+            inspection = ReplyInspection(message, tape, bytes, context, &evaluator)
+        } else {
+            inspection = nil
         }
         self.text = text
         error = message.isError ? tape.member("error", of: .root, in: bytes).map { tape.range($0) } : nil

@@ -69,6 +69,13 @@ extension Route {
         GatewayCall.start(.post, session: session, revision: nil, body: body, route: self)
     }
 
+    /// The same for a request that may come before the client knows its session, on the stream that begins it.
+    func refuse(_ id: [UInt8], of session: SessionUUID?, _ began: [UInt8]?, _ error: GatewayError) {
+        guard session == nil, let began else { return refuse(id, of: session, error) }
+        GatewayCall.start(
+            .post, session: began, revision: nil, body: error.body(id: id, requestID: 0), route: self)
+    }
+
     /// Answers a request of the server in a client's stead, so that it does not wait for an answer that will not come.
     func refuse(_ id: [UInt8], of session: SessionUUID?, _ error: GatewayError) {
         guard let session, let upstream = sessions.find(session) else { return }

@@ -4,6 +4,7 @@ import Glibc
 import Link
 import MCP
 import NIOCore
+import Policy
 import StrictJSON
 import Telemetry
 import Worker
@@ -22,6 +23,10 @@ public final class Route: WorkerRole {
     var serverRequests = ServerRequests()
     private let helper: HelperThread
     private var clients: ClientLink?
+    let policy: RoutePolicy
+    /// The loop's; the helper thread makes its own for each message.
+    private var evaluator: PolicyEvaluator
+    private var callers: PolicyCallers
     /// Reused for every message; the loop reads one at a time.
     private var tape = JSONTape()
     private static let requestParser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
@@ -63,6 +68,14 @@ public final class Route: WorkerRole {
             context.log.error("sessions cannot be kept: \(error)")
             throw .badPayload
         }
+        do {
+            policy = try RoutePolicy(generation)
+        } catch {
+            context.log.error("the policy cannot be used: \(error)")
+            throw .badPayload
+        }
+        evaluator = PolicyEvaluator(policy.library)
+        callers = PolicyCallers(policy.library)
         let dialing = DialClient(context, loop: loop, supervision: supervision, generation: generation)
         pool = UpstreamPool(context, loop: loop, generation: generation, dialing: dialing)
         head = UpstreamHead(generation)
@@ -165,21 +178,31 @@ public final class Route: WorkerRole {
 
     // MARK: Reading
 
-    /// The phase `confirmRoute`.
+    /// The one who asks, as rules match him.
+    func caller(_ identity: Identity) -> PolicyCaller { callers.caller(identity) }
+
+    /// The phases `confirmRoute` and `inspectRequest`.
     func confirm(_ body: ByteBuffer, _ open: RequestOpen) throws(GatewayError) -> ConfirmedMessage {
         defer { tape.shrink(toCapacity: Route.tapeNodes) }
-        return try ConfirmedMessage(body.readableBytesUInt8Span, Route.requestParser, &tape, open)
+        let caller = caller(open.identity)
+        return try ConfirmedMessage(
+            body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller)
     }
 
-    /// The phase `confirmRoute` for a large message.
+    /// The same for a large message.
     func confirmElsewhere(
         _ body: ByteBuffer, _ open: RequestOpen, then: @escaping (Result<ConfirmedMessage, GatewayError>) -> Void
     ) {
+        let policy = policy
+        let caller = caller(open.identity)
         let read: @Sendable () -> Result<ConfirmedMessage, GatewayError> = {
             var tape = JSONTape()
+            var evaluator = PolicyEvaluator(policy.library)
             let body = body
             do throws(GatewayError) {
-                return .success(try ConfirmedMessage(body.readableBytesUInt8Span, Route.requestParser, &tape, open))
+                return .success(
+                    try ConfirmedMessage(
+                        body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller))
             } catch {
                 return .failure(error)
             }
@@ -187,18 +210,20 @@ public final class Route: WorkerRole {
         helper.run(read, then: then)
     }
 
-    /// The phase `readReply`; nil if it is no message.
-    func read(_ bytes: Span<UInt8>) -> ReadReply? {
+    /// The phases `readReply` and `inspectReply`; nil if it is no message.
+    func read(_ bytes: Span<UInt8>, _ context: ReplyContext?) -> ReadReply? {
         defer { tape.shrink(toCapacity: Route.tapeNodes) }
-        return ReadReply(bytes, Route.replyParser, &tape)
+        return ReadReply(bytes, Route.replyParser, &tape, context, &evaluator)
     }
 
-    /// The phase `readReply` for a large message.
-    func readElsewhere(_ text: ByteBuffer, then: @escaping (ReadReply?) -> Void) {
+    /// The same for a large message.
+    func readElsewhere(_ text: ByteBuffer, _ context: ReplyContext?, then: @escaping (ReadReply?) -> Void) {
+        let policy = policy
         let read: @Sendable () -> ReadReply? = {
             var tape = JSONTape()
+            var evaluator = PolicyEvaluator(policy.library)
             let text = text
-            return ReadReply(text.readableBytesUInt8Span, Route.replyParser, &tape)
+            return ReadReply(text.readableBytesUInt8Span, Route.replyParser, &tape, context, &evaluator)
         }
         helper.run(read, then: then)
     }

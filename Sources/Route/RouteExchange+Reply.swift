@@ -70,10 +70,11 @@ extension RouteExchange {
             guard replyBody.readableBytes > 0 else { return answerStatus(status) }
             let body = replyBody
             replyBody = ByteBuffer()
+            let context = replyContext(isStream: false)
             guard body.readableBytes > RouteExchange.largeMessage else {
-                return answerJSON(body, route.read(body.readableBytesUInt8Span), status)
+                return answerJSON(body, route.read(body.readableBytesUInt8Span, context), status)
             }
-            route.readElsewhere(body) { [self] result in answerJSON(body, result, status) }
+            route.readElsewhere(body, context) { [self] result in answerJSON(body, result, status) }
         case .statusOnly(let status): answerStatus(status)
         }
     }
@@ -103,6 +104,10 @@ extension RouteExchange {
             guard status < 300 else { return answerStatus(status) }
             return answer(.upstreamUnreadable("it is not strict JSON"))
         }
+        if let inspection = read.inspection {
+            guard !inspection.isUnreadable else { return answer(.upstreamUnreadable(ReplyInspection.unreadableList)) }
+            if let denial = inspection.denial { return withhold(read, denial) }
+        }
         guard status < 300 else { return answerRefusal(body, read, status) }
         guard read.message.kind == .response else {
             return answer(.upstreamUnreadable("it is not the answer to a request"))
@@ -123,6 +128,10 @@ extension RouteExchange {
             }
             edit.replace(subscription, with: callID)
         }
+        if let inspection = read.inspection {
+            edit.apply(inspection)
+            route.context.counters.add(.withheldItems, UInt64(inspection.withheld))
+        }
         var revision: UInt8 = 0
         if open.session?.use == .opening, !read.message.isError {
             guard let begun = beginSession(read.revision) else { return }
@@ -137,7 +146,8 @@ extension RouteExchange {
             return sendRest(&route.scratch)
         }
         // A large text is sent as it lies there, around the id.
-        guard text.readableBytes >= length - callID.count, read.message.subscription == nil else {
+        let isOtherwiseWhole = read.message.subscription == nil && read.inspection?.replacements.isEmpty ?? true
+        guard text.readableBytes >= length - callID.count, isOtherwiseWhole else {
             var edited = ByteBuffer()
             edited.reserveCapacity(length)
             edited.writeEdited(text, edit)
@@ -275,7 +285,7 @@ extension RouteExchange {
         finish()
     }
 
-    private func send(_ status: UInt16, _ body: [UInt8], retryAfter: UInt32 = 0) {
+    func send(_ status: UInt16, _ body: [UInt8], retryAfter: UInt32 = 0) {
         sendHead(ReplyHead(status: status, kind: .json, bodyLength: UInt64(body.count), retryAfter: retryAfter))
         // Nobody waits for it any more.
         guard let link else { return finish() }

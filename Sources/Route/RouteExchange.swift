@@ -68,6 +68,7 @@ final class RouteExchange: UpstreamReader {
     /// Bytes charged to the worker's budget.
     private var reserved = 0
     private var heldByStream = 0
+    private var replyContext: ReplyContext?
 
     init(_ open: RequestOpen, route: Route, owner: ClientLink, link: PeerLink, stream: StreamID) {
         self.open = open
@@ -155,12 +156,14 @@ final class RouteExchange: UpstreamReader {
         case .request:
             guard let id = message.id else { return answer(.notAMessage("a request has an id")) }
             callID = bytes(id)
+            guard case .passes = message.inspection.outcome else { return deny(message) }
             edit.replace(id, with: number)
             if let token = message.progressToken {
                 progressToken = bytes(token)
                 edit.replace(token, with: number)
             }
         case .notification:
+            guard case .passes = message.inspection.outcome else { return deny(message) }
             if let target = message.cancelledRequest, !open.isModern {
                 // What is over, or another's, cannot be cancelled: the server never knew it by this id.
                 guard let cancelled = route.number(of: bytes(target), in: self) else { return accept() }
@@ -178,6 +181,29 @@ final class RouteExchange: UpstreamReader {
         }
         if let session { route.sessions.note(message.method, in: session) }
         forward()
+    }
+
+    /// What the phase `inspectReply` must know; nil where it has nothing to do. A stream brings the server's own messages too.
+    func replyContext(isStream: Bool) -> ReplyContext? {
+        guard route.policy.isNamed else { return nil }
+        if let replyContext { return replyContext }
+        let asked: ReplyContext.Asked =
+            if let message {
+                switch message.method {
+                case .toolsList: .list(.tool)
+                case .promptsList: .list(.prompt)
+                case .resourcesList, .resourceTemplatesList: .list(.resource)
+                default: message.inspection.tool.map { .tool($0) } ?? .other
+                }
+            } else {
+                .unknown
+            }
+        if !isStream, !route.policy.compiled.inspectsReplies {
+            guard case .list = asked else { return nil }
+        }
+        let context = ReplyContext(asked, route.policy, route.caller(open.identity))
+        replyContext = context
+        return context
     }
 
     /// A GET opens a stream of the session, or takes up one that broke off; a DELETE ends the session.

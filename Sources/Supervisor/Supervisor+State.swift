@@ -66,7 +66,9 @@ extension Supervisor {
 
     /// What works less than it should, in words.
     var degradations: [String] {
-        var lines = ["no policy: every message passes (this version has no policy engine yet)"]
+        var lines: [String] = []
+        if configuration.policy.path == nil { lines.append("no policy: every message passes (name one with --policy)") }
+        if configuration.policy.model.mode == .audit { lines.append("policy in audit mode: nothing is denied") }
         if let problem = state.problem { lines.append("sessions end with this process: \(problem)") }
         for worker in inOrder where worker.state == .down {
             lines.append("\(worker.label) is down: \(worker.lastExit)")

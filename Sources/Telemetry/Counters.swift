@@ -48,6 +48,10 @@ public enum Counter: Int, CaseIterable, Sendable {
     case reopenedSessions = 21
     /// Bytes of the worker's heap in use (a gauge).
     case heapBytes = 22
+    /// Messages and answers that policy did not let pass.
+    case denied = 23
+    /// Items taken out of lists because their reader may not use them.
+    case withheldItems = 24
 
     /// Whether the value goes down too; such a slot starts at 0 in every new worker.
     public var isGauge: Bool {

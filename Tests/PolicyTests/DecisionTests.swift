@@ -32,7 +32,7 @@ private func reply(_ policy: CompiledPolicy, _ text: String, tool: String?) thro
     try JSONParser(surrogates: .replace).parse(bytes.span, into: &tape)
     var evaluator = PolicyEvaluator(library)
     return evaluator.inspectReply(
-        policy, tape, bytes.span, at: .root, tool: tool.map { PolicyText($0, library) })
+        policy, tape, bytes.span, at: .root, subject: tool.map { .tool(PolicyText($0, library)) } ?? .other)
 }
 
 @Suite struct DecisionTests {

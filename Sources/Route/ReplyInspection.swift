@@ -1,0 +1,188 @@
+import Link
+import MCP
+import Policy
+import StrictJSON
+
+/// What the phase `inspectReply` must know of the request that a message of the server comes back for.
+final class ReplyContext: Sendable {
+    /// What was asked.
+    enum Asked: Sendable {
+        /// A list: what the caller may not use is taken out of it.
+        case list(ListedItem)
+        /// A call of a tool.
+        case tool(PolicyText)
+        /// Anything else.
+        case other
+        /// A stream taken up again: what it goes on with, nobody knows here.
+        case unknown
+    }
+
+    let asked: Asked
+    let policy: RoutePolicy
+    let caller: PolicyCaller
+
+    init(_ asked: Asked, _ policy: RoutePolicy, _ caller: PolicyCaller) {
+        self.asked = asked
+        self.policy = policy
+        self.caller = caller
+    }
+
+    fileprivate var subject: ReplySubject {
+        switch asked {
+        case .tool(let name): .tool(name)
+        case .list, .other: .other
+        case .unknown: .unknown
+        }
+    }
+}
+
+/// The phase `inspectReply`: what the chain says of a server's message, and what is taken out of it.
+struct ReplyInspection: Sendable {
+    /// Bytes of the message and what stands in their place.
+    struct Replacement: Sendable {
+        let range: Range<Int>
+        let bytes: [UInt8]
+    }
+
+    /// What policy decided; nil where nothing was to be decided.
+    private(set) var verdict: PolicyVerdict?
+    /// What the caller is told if the message does not pass.
+    private(set) var denial: Denial?
+    /// A list without what the caller may not use, and whose cache it may be kept in.
+    private(set) var replacements: [Replacement] = []
+    /// Items that were taken out.
+    private(set) var withheld = 0
+    /// It is no list although one was asked for: nothing of it can be checked.
+    private(set) var isUnreadable = false
+
+    static let unreadableList = "it is not a list that can be checked"
+
+    /// Inspects a message that stands in `tape`.
+    init(
+        _ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ context: ReplyContext,
+        _ evaluator: inout PolicyEvaluator
+    ) {
+        let policy = context.policy
+        guard policy.isNamed else { return }
+        guard message.kind == .response else {
+            let verdict = evaluator.decide(
+                policy.compiled, message, tape, bytes, caller: context.caller, route: policy.route, from: .server)
+            note(verdict, policy)
+            guard verdict.passes, policy.compiled.inspectsReplies, let params = message.params else { return }
+            note(evaluator.inspectReply(policy.compiled, tape, bytes, at: params, subject: context.subject), policy)
+            return
+        }
+        guard let outcome = message.result ?? message.error else { return }
+        if let result = message.result { filter(result, tape, bytes, context, &evaluator) }
+        guard policy.compiled.inspectsReplies else { return }
+        note(evaluator.inspectReply(policy.compiled, tape, bytes, at: outcome, subject: context.subject), policy)
+    }
+
+    private mutating func note(_ verdict: PolicyVerdict, _ policy: RoutePolicy) {
+        if self.verdict?.passes ?? true { self.verdict = verdict }
+        if !verdict.passes { denial = policy.denial(verdict) }
+    }
+
+    // MARK: Lists
+
+    private mutating func filter(
+        _ result: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ context: ReplyContext,
+        _ evaluator: inout PolicyEvaluator
+    ) {
+        switch context.asked {
+        case .list(let item): filter(result, .all(of: item), isAsked: true, tape, bytes, context, &evaluator)
+        case .unknown: filter(result, ListMember.all, isAsked: false, tape, bytes, context, &evaluator)
+        case .tool, .other: return
+        }
+    }
+
+    private mutating func filter(
+        _ result: JSONNode, _ lists: [ListMember], isAsked: Bool, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>,
+        _ context: ReplyContext, _ evaluator: inout PolicyEvaluator
+    ) {
+        guard tape.kind(result) == .object else { return isUnreadable = isAsked }
+        var isFound = false
+        for list in lists {
+            switch tape.search(list.name, of: result, in: bytes) {
+            case .absent: continue
+            case .found(let node) where tape.kind(node) == .array:
+                isFound = true
+                filter(node, list, tape, bytes, context, &evaluator)
+            case .found, .ambiguous:
+                // Not a list of ours if nobody asked for one.
+                if isAsked { isUnreadable = true }
+            }
+        }
+        // Whoever asks on is told so, not that there is nothing (MRTR has results of other types).
+        guard isFound else { return }
+        // What one caller may see, another may not (MCP 2026-07-28, Caching).
+        if let scope = tape.member("cacheScope", of: result, in: bytes), !tape.equals(scope, "private", in: bytes) {
+            replacements.append(Replacement(range: tape.range(scope), bytes: Array(#""private""#.utf8)))
+        }
+        // More than one list and its scope no answer has, and `MessageEdit` has no room for.
+        if replacements.count > 2 { isUnreadable = true }
+    }
+
+    private mutating func filter(
+        _ node: JSONNode, _ list: ListMember, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>,
+        _ context: ReplyContext, _ evaluator: inout PolicyEvaluator
+    ) {
+        var kept: [Range<Int>] = []
+        var removed = 0
+        for element in tape.elements(of: node) {
+            if mayList(element, list, tape, bytes, context, &evaluator) {
+                kept.append(tape.range(element))
+            } else {
+                removed += 1
+            }
+        }
+        guard removed > 0 else { return }
+        withheld += removed
+        var text: [UInt8] = [0x5B]
+        for range in kept {
+            if text.count > 1 { text.append(0x2C) }
+            text += bytes.extracting(range).copy
+        }
+        text.append(0x5D)
+        replacements.append(Replacement(range: tape.range(node), bytes: text))
+    }
+
+    private func mayList(
+        _ element: JSONNode, _ list: ListMember, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>,
+        _ context: ReplyContext, _ evaluator: inout PolicyEvaluator
+    ) -> Bool {
+        // What has no name cannot be used, and not be checked.
+        guard tape.kind(element) == .object, case .found(let name) = tape.search(list.key, of: element, in: bytes),
+            tape.kind(name) == .string
+        else { return false }
+        var text: [UInt8] = []
+        tape.appendString(name, in: bytes, to: &text)
+        return evaluator.mayList(
+            context.policy.compiled, list.item, text.span, caller: context.caller, route: context.policy.route)
+    }
+}
+
+/// Where a result holds a list, and what names its items.
+private struct ListMember: Sendable {
+    let name: StaticString
+    let key: StaticString
+    let item: ListedItem
+
+    static let all = [
+        ListMember(name: "tools", key: "name", item: .tool),
+        ListMember(name: "prompts", key: "name", item: .prompt),
+        ListMember(name: "resources", key: "uri", item: .resource),
+        ListMember(name: "resourceTemplates", key: "uriTemplate", item: .resource),
+    ]
+}
+
+extension [ListMember] {
+    fileprivate static func all(of item: ListedItem) -> [ListMember] { ListMember.all.filter { $0.item == item } }
+}
+
+extension MessageEdit {
+    /// Puts in what an inspection replaces.
+    mutating func apply(_ inspection: ReplyInspection) {
+        for replacement in inspection.replacements { replace(replacement.range, with: replacement.bytes) }
+    }
+}

@@ -1,0 +1,53 @@
+import Link
+import MCP
+import NIOCore
+import Policy
+import Telemetry
+
+/// Messages that the chain does not let pass, and what is said in their place (DESIGN 5, Errors).
+extension RouteExchange {
+    /// The client's message ends here.
+    func deny(_ message: ConfirmedMessage) {
+        route.context.counters.add(.denied)
+        switch message.inspection.outcome {
+        case .passes: return
+        case .unknownTool(let name): refuse(.unknownTool(name))
+        case .denied(let denial):
+            guard message.kind == .request else {
+                // Anything else than this status ends a legacy client's transport.
+                if open.isModern { refuse(denial.error) } else { accept() }
+                return
+            }
+            guard message.inspection.isToldAsResult, let callID else { return refuse(denial.error) }
+            send(
+                200,
+                denial.result(id: callID, requestID: open.requestID, isAnswer: false, isModern: open.isModern))
+        }
+    }
+
+    /// The server's answer ends here; the client gets another.
+    func withhold(_ read: ReadReply, _ denial: Denial) {
+        route.context.counters.add(.denied)
+        // Nobody will ever know the session's name.
+        if open.session?.use == .opening, let beganSession, let revision = read.revision {
+            route.endUpstreamSession(beganSession, revision)
+        }
+        guard let callID else { return refuse(denial.error) }
+        let isResult = message?.method == .toolsCall && route.policy.denials == .result
+        guard isResult else { return refuse(denial.error) }
+        send(200, denial.result(id: callID, requestID: open.requestID, isAnswer: true, isModern: open.isModern))
+    }
+
+    /// The body of the answer in place of one that is withheld.
+    func withheldBody(_ denial: Denial, _ callID: [UInt8]) -> [UInt8] {
+        // What a stream taken up again answers, nobody knows here; an error is an answer to everything.
+        guard message?.method == .toolsCall, route.policy.denials == .result else {
+            return denial.error.body(id: callID, requestID: open.requestID)
+        }
+        return denial.result(id: callID, requestID: open.requestID, isAnswer: true, isModern: open.isModern)
+    }
+
+    private func refuse(_ error: GatewayError) {
+        send(error.status(isModern: open.isModern), error.body(id: callID, requestID: open.requestID))
+    }
+}
