@@ -193,6 +193,8 @@ final class RouteExchange: UpstreamReader {
                 case .toolsList: .list(.tool)
                 case .promptsList: .list(.prompt)
                 case .resourcesList, .resourceTemplatesList: .list(.resource)
+                // What the task was begun for, only the server knows.
+                case .tasksGet, .tasksResult, .tasksUpdate, .tasksCancel: .unknown
                 default: message.inspection.tool.map { .tool($0) } ?? .other
                 }
             } else {

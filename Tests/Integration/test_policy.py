@@ -324,6 +324,14 @@ def test_a_stream_taken_up_again_is_inspected_as_what_it_may_be(with_policy):
                 assert answer["error"]["code"] == -31010 and KEY not in json.dumps(answer)
 
 
+def test_the_result_of_a_task_is_searched_for_what_its_tool_must_not_say(with_policy):
+    result = {"content": [{"type": "text", "text": KEY}]}
+    text = POLICY.replace("    patterns:", "    tools: [leak]\n    patterns:")
+    with ScriptedUpstream({"tasks/result": lambda answer: answer.result(result)}) as upstream:
+        reply = Legacy(with_policy(upstream, text).url).ask("tasks/result", {"taskId": "t"})
+        assert reply.json()["error"]["code"] == -31010 and KEY.encode() not in reply.body
+
+
 @pytest.mark.parametrize("result", [
     {"tools": {"0": TOOLS[1]}}, {"tools": [], "Tools": TOOLS}, {"tools": [{"name": "echo", "Name": "exec_shell"}]}])
 def test_a_list_that_some_clients_read_otherwise_is_not_handed_on(with_policy, result):
