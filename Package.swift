@@ -86,7 +86,8 @@ let package = Package(
         library("Dialer", ["Worker"]),
         library("Launcher", ["Worker"]),
         library("Recorder", ["Worker"]),
-        library("Console", ["Worker", "HTTP1", "StrictJSON", "Sandbox", "CKernel", "PollLoop", nioCore, nioPosix]),
+        library(
+            "Console", ["Worker", "MCP", "HTTP1", "StrictJSON", "Sandbox", "CKernel", "PollLoop", nioCore, nioPosix]),
         // The command line.
         library(
             "Commands",

@@ -71,12 +71,21 @@ public struct ConsoleGeneration: RoleGeneration {
     public var headTimeout: UInt64
     /// SHA-256 of the key that opens everything but health; nil if there is none.
     public var keyDigest: [UInt8]?
+    /// Whether a policy was named.
+    public var hasPolicy: Bool
+    /// The names of the policy's first rules, as metrics show them.
+    public var rules: [String]
+
+    /// Rules named at most.
+    public static let ruleLimit = 128
 
     /// The console's part of a configuration.
     public init(_ configuration: Configuration, owner: UInt32) {
         self.owner = owner
         headTimeout = configuration.limits.headTimeout
         keyDigest = configuration.metricsKeyDigest
+        hasPolicy = configuration.policy.path != nil
+        rules = configuration.policy.model.rules.prefix(ConsoleGeneration.ruleLimit).map(\.name)
     }
 
     /// Appends the content to `writer`.
@@ -85,6 +94,8 @@ public struct ConsoleGeneration: RoleGeneration {
         writer.u64(headTimeout)
         writer.bool(keyDigest != nil)
         writer.blob(keyDigest ?? [])
+        writer.bool(hasPolicy)
+        writer.strings(rules)
     }
 
     /// Reads the content; throws `LinkViolation.badPayload`.
@@ -95,6 +106,8 @@ public struct ConsoleGeneration: RoleGeneration {
         let hasKey = try reader.bool()
         let digest = try reader.blob(maximum: Authentication.APIKey.digestLength)
         keyDigest = hasKey ? digest : nil
+        hasPolicy = try reader.bool()
+        rules = try reader.strings()
         guard digest.count == (hasKey ? Authentication.APIKey.digestLength : 0) else { throw .badPayload }
         try reader.finish()
     }

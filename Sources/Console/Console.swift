@@ -15,7 +15,7 @@ public final class Console: WorkerRole {
     private let supervision: Supervision
     private let processTable: SnapshotSegment
     /// The counters of every worker, as the process table lists them.
-    private var counters: [WorkerKey: CounterSegment] = [:]
+    private(set) var counters: [WorkerKey: CounterSegment] = [:]
     private var connections: Set<ObjectIdentifier> = []
     private var listeners: [Channel] = []
 

@@ -82,8 +82,29 @@ struct MetricsPage {
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
     }
 
-    mutating func sample(_ labels: [(String, String)], _ value: UInt64) {
-        text += name
+    mutating func sample(_ labels: [(String, String)], _ value: UInt64) { sample("", labels, "\(value)") }
+
+    /// One bucket of a histogram.
+    mutating func bucket(_ labels: [(String, String)], _ value: UInt64) { sample("_bucket", labels, "\(value)") }
+
+    /// What a histogram's values add up to, in nanoseconds, and how many they are.
+    mutating func sum(_ labels: [(String, String)], _ nanoseconds: UInt64, _ count: UInt64) {
+        sample("_sum", labels, MetricsPage.seconds(nanoseconds))
+        sample("_count", labels, "\(count)")
+    }
+
+    /// Nanoseconds as seconds, exactly.
+    static func seconds(_ nanoseconds: UInt64) -> String {
+        let (whole, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        guard rest > 0 else { return "\(whole)" }
+        var digits = String(rest)
+        digits = String(repeating: "0", count: 9 - digits.count) + digits
+        while digits.hasSuffix("0") { digits.removeLast() }
+        return "\(whole).\(digits)"
+    }
+
+    private mutating func sample(_ suffix: String, _ labels: [(String, String)], _ value: String) {
+        text += name + suffix
         if !labels.isEmpty {
             text += "{" + labels.map { "\($0.0)=\"\(MetricsPage.escape($0.1))\"" }.joined(separator: ",") + "}"
         }

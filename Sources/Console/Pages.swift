@@ -131,8 +131,9 @@ extension Console {
             page.sample([("route", route.name)], routeState(index, table) == "up" ? 1 : 0)
         }
         page.family("mcpgw_policy_loaded", "gauge", "Whether a policy decides; 0 means every message passes.")
-        page.sample([], 0)
-        page.family("mcpgw_requests_total", "counter", "Client exchanges by HTTP method.")
+        page.sample([], generation.hasPolicy ? 1 : 0)
+        writeMessageMetrics(table, to: &page)
+        page.family("mcpgw_http_requests_total", "counter", "Client exchanges by HTTP method.")
         for worker in table.workers where worker.role == .ingress {
             page.sample([("http_method", "POST")], value(.requestsPost, of: worker))
             page.sample([("http_method", "GET")], value(.requestsGet, of: worker))

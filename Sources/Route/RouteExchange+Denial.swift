@@ -6,6 +6,17 @@ import Telemetry
 
 /// Messages that the chain does not let pass, and what is said in their place (DESIGN 5, Errors).
 extension RouteExchange {
+    /// Counts a client's message by what becomes of it.
+    func count(_ message: ConfirmedMessage) {
+        let counters = route.context.counters
+        guard let verdict = message.inspection.verdict else {
+            return counters.countMessage(method: message.method.rawValue, .allow)
+        }
+        let action: MessageAction = verdict.action == .allow ? .allow : verdict.passes ? .audit : .block
+        counters.countMessage(method: message.method.rawValue, action)
+        if case .rule(let index) = verdict.cause { counters.countDecision(rule: index) }
+    }
+
     /// The client's message ends here.
     func deny(_ message: ConfirmedMessage) {
         route.context.counters.add(.denied)

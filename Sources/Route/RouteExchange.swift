@@ -3,6 +3,7 @@ import HTTP1
 import Link
 import MCP
 import NIOCore
+import PollLoop
 import StrictJSON
 import Telemetry
 import Worker
@@ -69,6 +70,8 @@ final class RouteExchange: UpstreamReader {
     private var reserved = 0
     private var heldByStream = 0
     private var replyContext: ReplyContext?
+    /// When the request's head came, in nanoseconds of the monotonic clock.
+    let began = PollLoop.now()
 
     init(_ open: RequestOpen, route: Route, owner: ClientLink, link: PeerLink, stream: StreamID) {
         self.open = open
@@ -152,6 +155,7 @@ final class RouteExchange: UpstreamReader {
         guard !isOver else { return }
         self.message = message
         number = route.makeNumber()
+        count(message)
         switch message.kind {
         case .request:
             guard let id = message.id else { return answer(.notAMessage("a request has an id")) }
@@ -365,6 +369,7 @@ final class RouteExchange: UpstreamReader {
         link?.end(stream)
         link = nil
         route.context.counters.add(.answered)
+        if message?.kind == .request { route.context.counters.noteDuration(PollLoop.now() - began) }
         owner?.finished(stream)
         owner = nil
         // The client is done with its session, whatever the upstream makes of that; only a server that lets no client end one keeps it.

@@ -60,6 +60,9 @@ private let sessionKeys = [
         }
         var policy = PolicyModel()
         policy.allowedTools = ["allowed-tool"]
+        var match = PolicyModel.Match()
+        match.methods = ["matched-method"]
+        policy.rules = [PolicyModel.Rule(name: "rule-name", match: match, action: .allow)]
         result.policy = PolicyFile(model: policy, path: "/the-policy-file", hash: "policy-hash")
         result.denials = .error
         result.disclosesRules = true
@@ -179,6 +182,7 @@ private let sessionKeys = [
         #expect(console.owner == 4711)
         #expect(console.headTimeout == 1003)
         #expect(console.keyDigest == [UInt8](repeating: 77, count: 32))
+        #expect(console.hasPolicy && console.rules == ["rule-name"])
     }
 
     private func encoded(_ generation: some RoleGeneration) -> [UInt8] {

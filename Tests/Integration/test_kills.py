@@ -112,7 +112,7 @@ def test_every_kind_of_worker_killed_in_turn_leaves_the_supervisor_and_its_count
 
 def test_the_requests_counter_counts_across_a_crash_of_its_writers(gateway):
     def requests():
-        return sum(value for name, value in gateway.metrics().items() if name.startswith("mcpgw_requests_total"))
+        return sum(value for name, value in gateway.metrics().items() if name.startswith("mcpgw_http_requests_total"))
 
     calls = 0
     with Connection(gateway.url) as connection:

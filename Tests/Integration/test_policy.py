@@ -224,6 +224,26 @@ def test_denials_are_counted_and_the_policy_is_no_degradation(asker):
     assert asker.gateway.status()["degraded"] == []
 
 
+def test_messages_are_counted_by_method_outcome_and_rule(asker):
+    def sample(name, *labels):
+        return sum(value for key, value in asker.gateway.metrics().items()
+                   if key.startswith(name + "{") and all(label in key for label in labels))
+
+    before = sample("mcpgw_request_duration_seconds_count")
+    asker.ask("tools/call", {"name": "exec_shell"})
+    asker.ask("tools/call", {"name": "echo"})
+    asker.ask("vendor/odd")
+    assert sample("mcpgw_requests_total", 'method="tools/call"', 'action="block"') == 1
+    assert sample("mcpgw_requests_total", 'method="tools/call"', 'action="allow"') == 1
+    assert sample("mcpgw_requests_total", 'method="other"') == 1
+    assert sample("mcpgw_rule_decisions_total", 'rule="no-shell"') == 1
+    assert sample("mcpgw_rule_decisions_total", 'rule="rest"') >= 2
+    assert sample("mcpgw_request_duration_seconds_count") == before + 3
+    assert sample("mcpgw_request_duration_seconds_bucket", 'le="+Inf"') == before + 3
+    assert 0 < sample("mcpgw_request_duration_seconds_sum") < 60
+    assert asker.gateway.metrics()["mcpgw_policy_loaded"] == 1
+
+
 @pytest.fixture
 def plain():
     with ScriptedUpstream({"tools/call": leak}, sessions=False) as server:
