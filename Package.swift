@@ -7,7 +7,6 @@ let swift: [SwiftSetting] = [.strictMemorySafety(), .enableExperimentalFeature("
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
-let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 /// A library target of `Sources/`.
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -62,11 +61,13 @@ let package = Package(
         library("Systemd", ["CSystemd"]),
         library("Processes", ["CKernel"]),
         library("PollLoop", ["Link", "CKernel"]),
+        library("EpollLoop", ["CKernel", nioCore]),
+        library("Threads"),
         library(
             "Worker",
             [
-                "Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "PollLoop", "CKernel", nioCore,
-                nioPosix,
+                "Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "PollLoop", "EpollLoop",
+                "CKernel", nioCore,
             ]),
         // Roles.
         library(
@@ -76,18 +77,20 @@ let package = Package(
                 "Sessions", "Crypto", "CKernel",
             ]),
         library(
-            "Ingress", ["Worker", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", "CKernel", nioCore, nioPosix]),
+            "Ingress",
+            ["Worker", "EpollLoop", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", "CKernel", nioCore]),
         library(
             "Route",
             [
-                "Worker", "Policy", "NormalForms", "HTTP1", "MCP", "StrictJSON", "SSE", "Sessions", "CKernel", nioCore,
-                nioPosix,
+                "Worker", "EpollLoop", "Threads", "Policy", "NormalForms", "HTTP1", "MCP", "StrictJSON", "SSE",
+                "Sessions", "CKernel", nioCore,
             ]),
-        library("Dialer", ["Worker"]),
+        library("Dialer", ["Worker", "Threads"]),
         library("Launcher", ["Worker"]),
         library("Recorder", ["Worker"]),
         library(
-            "Console", ["Worker", "MCP", "HTTP1", "StrictJSON", "Sandbox", "CKernel", "PollLoop", nioCore, nioPosix]),
+            "Console",
+            ["Worker", "EpollLoop", "MCP", "HTTP1", "StrictJSON", "Sandbox", "CKernel", "PollLoop", nioCore]),
         // The command line.
         library(
             "Commands",
@@ -103,7 +106,7 @@ let package = Package(
         testProgram("FaultyGateway", ["Commands", "Worker", "Link", "PollLoop", "CKernel"]),
         testProgram(
             "LinkBench",
-            ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "Processes", "CKernel", nioCore, nioPosix]),
+            ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "EpollLoop", "Processes", "CKernel", nioCore]),
         // Unit tests; Tests/Integration (Python) and Tests/Fuzz are run by contrib/check.
         unitTests("LinkTests", ["Link"]),
         unitTests("HTTP1Tests", ["HTTP1"]),
@@ -119,6 +122,8 @@ let package = Package(
         unitTests("PolicyTests", ["Policy", "YAML", "NormalForms", "MCP", "StrictJSON", "Link"]),
         unitTests("SegmentTests", ["Segment", "CKernel"]),
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
+        unitTests("EpollLoopTests", ["EpollLoop", "CKernel", nioCore]),
+        unitTests("ThreadsTests", ["Threads"]),
         unitTests("ConfigurationTests", ["Configuration", "Link", "Policy"]),
         unitTests(
             "SupervisorTests",

@@ -1,8 +1,8 @@
 import Configuration
+import EpollLoop
 import Glibc
 import Link
 import NIOCore
-import NIOPosix
 import Segment
 import Telemetry
 import Worker
@@ -10,14 +10,14 @@ import Worker
 /// Serves health, metrics and `mcpgw status`: reads what the others show in their segments, and asks nobody.
 public final class Console: WorkerRole {
     let context: WorkerContext
-    let loop: EventLoop
+    let loop: EpollLoop
     let generation: ConsoleGeneration
     private let supervision: Supervision
     private let processTable: SnapshotSegment
     /// The counters of every worker, as the process table lists them.
     private(set) var counters: [WorkerKey: CounterSegment] = [:]
     private var connections: Set<ObjectIdentifier> = []
-    private var listeners: [Channel] = []
+    private var listeners: [Listener] = []
 
     /// Connections at most: answers are small and short, more than this is a flood.
     private static let connectionLimit = 64
@@ -35,7 +35,7 @@ public final class Console: WorkerRole {
         }
     }
 
-    private init(_ context: WorkerContext, loop: EventLoop, supervision: Supervision) throws(LinkViolation) {
+    private init(_ context: WorkerContext, loop: EpollLoop, supervision: Supervision) throws(LinkViolation) {
         self.context = context
         self.loop = loop
         self.supervision = supervision
@@ -57,27 +57,17 @@ public final class Console: WorkerRole {
 
     /// Begins to answer on the management listener or the control socket.
     public func serve(_ listener: ListenerMessage, descriptor: Int32) {
-        let console = NIOLoopBound(self, eventLoop: loop)
         let isControl = listener.name == "control"
-        ServerBootstrap(group: loop)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        ConsoleConnection(console.value, isControl: isControl))
-                }
-            }
-            .withBoundSocket(descriptor)
-            .whenComplete { result in
-                switch result {
-                case .success(let channel):
-                    console.value.listeners.append(channel)
-                    channel.closeFuture.whenComplete { _ in console.value.supervision.fail() }
-                    console.value.supervision.served(listener: listener.id)
-                case .failure(let error):
-                    console.value.context.log.error("cannot accept on \(listener.address): \(error)")
-                    console.value.supervision.fail()
-                }
-            }
+        let serving = Listener.serve(
+            descriptor, loop: loop,
+            accepted: { [self] in ConsoleConnection(self, isControl: isControl).begin($0) },
+            failed: { [self] _ in supervision.fail() })
+        guard let serving else {
+            context.log.error("cannot accept on \(listener.address)")
+            supervision.fail()
+        }
+        listeners.append(serving)
+        supervision.served(listener: listener.id)
     }
 
     func opened(_ connection: ConsoleConnection) -> Bool {

@@ -1,8 +1,8 @@
 import CKernel
 import Glibc
-import NIOPosix
 import PollLoop
 import Synchronization
+import Threads
 
 /// Asks the name service on a few threads of its own, because getaddrinfo(3) blocks and cannot be cancelled.
 final class Resolver {
@@ -49,7 +49,7 @@ final class Resolver {
         }
     }
 
-    private let pool = NIOThreadPool(numberOfThreads: Resolver.threadCount)
+    private let pool = ThreadPool()
     private let loop: PollLoop
     private let mailbox: Mailbox
     /// Who waits for each question. A question is asked once, however many ask: destinations are few, so the threads' queue stays short.
@@ -61,7 +61,7 @@ final class Resolver {
         guard bell >= 0 else { return nil }
         self.loop = loop
         mailbox = Mailbox(bell: bell)
-        pool.start()
+        guard pool.start(Resolver.threadCount) else { return nil }
         _ = loop.add(bell) { [unowned self] _, _ in deliver() }
     }
 
@@ -83,7 +83,7 @@ final class Resolver {
         waiting[question, default: []].append(answer)
         guard waiting[question]?.count == 1 else { return }
         let mailbox = mailbox
-        pool.submit { _ in
+        pool.submit {
             mailbox.running.withLock { $0[question] = PollLoop.now() }
             mailbox.post(Finished(question: question, answer: Resolver.ask(host, port)))
         }

@@ -1,3 +1,4 @@
+import EpollLoop
 import HTTP1
 import Link
 import MCP
@@ -98,9 +99,9 @@ extension ClientConnection: ReplyTaker {
     }
 
     private func append(_ bytes: ByteBuffer) {
-        if bytes.readableBytes >= 16 * 1024, let context {
-            writeOutput(context)
-            context.write(wrapOutboundOut(bytes), promise: nil)
+        if bytes.readableBytes >= 16 * 1024, let socket {
+            writeOutput(socket)
+            socket.write(bytes)
         } else {
             output.writeImmutableBuffer(bytes)
         }
@@ -108,9 +109,9 @@ extension ClientConnection: ReplyTaker {
     }
 
     /// Hands over what is written so far; more is written behind it in this turn.
-    func writeOutput(_ context: ChannelHandlerContext) {
+    func writeOutput(_ socket: StreamSocket) {
         guard output.readableBytes > 0 else { return }
-        context.write(wrapOutboundOut(output), promise: nil)
+        socket.write(output)
         output = ByteBuffer()
     }
 
@@ -122,14 +123,14 @@ extension ClientConnection: ReplyTaker {
 
     func flush() {
         flushScheduled = false
-        guard let context else { return }
+        guard let socket else { return }
         // What is written while the socket takes this begins a buffer of its own.
         var written = output
         output = ByteBuffer()
         if written.readableBytes > 0 {
-            context.writeAndFlush(wrapOutboundOut(written), promise: nil)
+            socket.writeAndFlush(written)
         } else {
-            context.flush()
+            socket.flush()
         }
         // An ordinary answer's memory is used again for the next, if the socket has taken it; a thousand idle clients keep none.
         if output.readableBytes == 0, written.capacity <= ClientConnection.keptOutput {

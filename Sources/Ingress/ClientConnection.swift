@@ -1,3 +1,4 @@
+import EpollLoop
 import HTTP1
 import Link
 import MCP
@@ -5,10 +6,7 @@ import NIOCore
 import Telemetry
 
 /// One client's connection: reads requests one after the other, answers them in order, keeps nothing of a finished one.
-final class ClientConnection: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+final class ClientConnection: StreamSocketDelegate {
     enum Phase {
         /// Between requests, or in the middle of a head.
         case head
@@ -26,6 +24,9 @@ final class ClientConnection: ChannelInboundHandler {
     /// Bytes of memory for answers that a connection keeps between them.
     static let keptOutput = 16 * 1024
 
+    /// A stream's credit fits below the mark: one ordinary answer never stops the reading of the next request.
+    private static let limits = SocketLimits(reads: 2048...65536, lowWater: 128 << 10, highWater: 512 << 10)
+
     /// How long the client may take for the next piece of the last answer, and for its own end.
     private static let closingLimit = TimeAmount.seconds(5)
     /// How long a connection may be kept open between requests.
@@ -33,7 +34,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     let ingress: Ingress
     private let names: OwnNames
-    var context: ChannelHandlerContext?
+    private(set) var socket: StreamSocket?
     var phase = Phase.head
     private var input = ByteBuffer()
     var output = ByteBuffer()
@@ -68,22 +69,22 @@ final class ClientConnection: ChannelInboundHandler {
     private(set) var isWritable = true
 
     /// Bytes written that the client has not taken.
-    private var bufferedBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
+    private var bufferedBytes: Int { socket?.bufferedBytes ?? 0 }
 
     // MARK: Reading
 
-    func channelActive(context: ChannelHandlerContext) {
-        self.context = context
+    /// Serves an accepted connection, which it owns from now on.
+    func begin(_ descriptor: Int32) {
+        socket = StreamSocket.serve(
+            connection: descriptor, loop: ingress.loop, limits: ClientConnection.limits, delegate: self)
+        guard let socket else { return }
         // Not even an answer: it would have to be waited for, with a descriptor that is needed for links.
-        guard ingress.opened(self) else { return context.close(promise: nil) }
+        guard ingress.opened(self) else { return socket.close() }
         deadline = ingress.now + .nanoseconds(Int64(ingress.generation.headTimeout))
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var chunk = unwrapInboundIn(data)
-        if input.readableBytes == 0 { input = chunk } else { input.writeBuffer(&chunk) }
+    func received(_ bytes: ByteBuffer) {
+        if input.readableBytes == 0 { input = bytes } else { input.writeImmutableBuffer(bytes) }
         readRequests()
     }
 
@@ -103,7 +104,7 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     private func readRequests(_ input: inout ByteBuffer) {
-        while context != nil {
+        while socket != nil {
             switch phase {
             case .head:
                 // Each answer may be as large as its stream's credit: a client that asks and does not read gets no further one begun.
@@ -129,7 +130,7 @@ final class ClientConnection: ChannelInboundHandler {
 
     private func setReading(_ on: Bool) {
         reading = on
-        _ = context?.channel.syncOptions.map { options in try? options.setOption(.autoRead, value: on) }
+        socket?.setReading(on)
     }
 
     /// The phases `readRequest` and `admit`. False: more bytes are needed, or the request is refused.
@@ -325,8 +326,8 @@ final class ClientConnection: ChannelInboundHandler {
         switch phase {
         case .closing where takesBytes(): self.deadline = now + ClientConnection.closingLimit
         case .head where takesBytes(): self.deadline = now + ClientConnection.idleLimit
-        case .closing: context?.close(promise: nil)
-        case .head where input.readableBytes == 0: context?.close(promise: nil)
+        case .closing: socket?.close()
+        case .head where input.readableBytes == 0: socket?.close()
         case .head, .body, .exchange: refuse(Refusal(408, "the request did not arrive in time"))
         }
     }
@@ -346,7 +347,7 @@ final class ClientConnection: ChannelInboundHandler {
         exchange = nil
         batch = nil
         phase = .closing
-        context?.close(promise: nil)
+        socket?.close()
     }
 
     /// Answers before or instead of reading the body, and closes: what follows on the connection cannot be trusted.
@@ -362,15 +363,14 @@ final class ClientConnection: ChannelInboundHandler {
         phase = .closing
         deadline = ingress.now + ClientConnection.closingLimit
         waitingBytes = .max
-        guard let context else { return }
+        guard let socket else { return }
         if !reading { setReading(true) }
-        writeOutput(context)
-        context.flush()
-        context.close(mode: .output, promise: nil)
+        writeOutput(socket)
+        socket.closeOutput()
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        isWritable = context.channel.isWritable
+    func writabilityChanged(_ isWritable: Bool) {
+        self.isWritable = isWritable
         guard isWritable else { return }
         exchange?.release()
         batch?.release()
@@ -378,8 +378,8 @@ final class ClientConnection: ChannelInboundHandler {
         readRequests()
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        self.context = nil
+    func closed() {
+        socket = nil
         giveBackBudget()
         exchange?.clientGone()
         exchange = nil
@@ -387,6 +387,4 @@ final class ClientConnection: ChannelInboundHandler {
         batch = nil
         ingress.closed(self)
     }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

@@ -1,10 +1,10 @@
 import CKernel
 import Configuration
+import EpollLoop
 import Glibc
 import Link
 import MCP
 import NIOCore
-import NIOPosix
 import StrictJSON
 import Telemetry
 import Worker
@@ -13,12 +13,12 @@ import Worker
 /// exchange over a link to the route it belongs to (DESIGN 4).
 public final class Ingress: WorkerRole {
     let context: WorkerContext
-    let loop: EventLoop
+    let loop: EpollLoop
     let generation: IngressGeneration
     private let supervision: Supervision
     /// The way to each route, by index.
     private(set) var routes: [RouteGate] = []
-    private var listeners: [Channel] = []
+    private var listeners: [Listener] = []
     private var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var unflushed: [ClientConnection] = []
     private var flushing: [ClientConnection] = []
@@ -46,7 +46,7 @@ public final class Ingress: WorkerRole {
         }
     }
 
-    private init(_ context: WorkerContext, loop: EventLoop, supervision: Supervision) throws(LinkViolation) {
+    private init(_ context: WorkerContext, loop: EpollLoop, supervision: Supervision) throws(LinkViolation) {
         self.context = context
         self.loop = loop
         self.supervision = supervision
@@ -77,35 +77,17 @@ public final class Ingress: WorkerRole {
 
     /// Begins to accept clients.
     public func serve(_ listener: ListenerMessage, descriptor: Int32) {
-        let ingress = NIOLoopBound(self, eventLoop: loop)
         let names = OwnNames(address: listener.address)
-        ServerBootstrap(group: loop)
-            // Adopting the socket calls listen(2) again, which would shrink the queue in which clients wait during a restart.
-            .serverChannelOption(.backlog, value: 1024)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.maxMessagesPerRead, value: 1)
-            // A stream's credit fits below the mark: one ordinary answer never stops the reading of the next request.
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: 128 << 10, high: 512 << 10))
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let connection = ClientConnection(ingress.value, names: names)
-                    try channel.pipeline.syncOperations.addHandler(connection)
-                }
-            }
-            .withBoundSocket(descriptor)
-            .whenComplete { result in
-                let bound = ingress
-                let ingress = ingress.value
-                switch result {
-                case .success(let channel):
-                    ingress.listeners.append(channel)
-                    channel.closeFuture.whenComplete { _ in bound.value.listenerClosed() }
-                    ingress.supervision.served(listener: listener.id)
-                case .failure(let error):
-                    ingress.context.log.error("cannot accept on \(listener.address): \(error)")
-                    ingress.supervision.fail()
-                }
-            }
+        let serving = Listener.serve(
+            descriptor, loop: loop,
+            accepted: { [self] in ClientConnection(self, names: names).begin($0) },
+            failed: { [self] in listenerClosed($0) })
+        guard let serving else {
+            context.log.error("cannot accept on \(listener.address)")
+            supervision.fail()
+        }
+        listeners.append(serving)
+        supervision.served(listener: listener.id)
     }
 
     /// A route came up or is down.
@@ -117,11 +99,11 @@ public final class Ingress: WorkerRole {
     /// Accepts nothing new and exits when the last exchange is answered.
     public func drain() {
         isDraining = true
-        for listener in listeners { listener.close(promise: nil) }
+        for listener in listeners { listener.close() }
         for connection in connections.values { connection.drain() }
         // Streams without an end of their own are ended in order while there is still time for it.
         let limit = Int64(generation.drainTimeout) - 1_000_000_000
-        loop.assumeIsolated().scheduleTask(in: .nanoseconds(max(0, limit))) { [self] in
+        loop.schedule(in: .nanoseconds(max(0, limit))) { [self] in
             for route in routes { route.endAll() }
         }
         finishIfDrained()
@@ -138,9 +120,9 @@ public final class Ingress: WorkerRole {
     }
 
     /// A listener that closes by itself (the kernel refused to accept) leaves this process deaf: a new one is needed.
-    private func listenerClosed() {
+    private func listenerClosed(_ code: Int32) {
         guard !isDraining else { return }
-        context.log.error("a listener closed by itself; exiting to be restarted")
+        context.log.error("a listener closed by itself (error \(code)); exiting to be restarted")
         supervision.fail()
     }
 
@@ -178,7 +160,7 @@ public final class Ingress: WorkerRole {
     /// Flushes a connection at the end of the loop's turn, once for everything written in it.
     func scheduleFlush(_ connection: ClientConnection) {
         if unflushed.isEmpty {
-            loop.assumeIsolated().execute { [self] in
+            loop.execute { [self] in
                 // Two lists take turns, so that neither is copied.
                 swap(&unflushed, &flushing)
                 for connection in flushing { connection.flush() }
@@ -190,7 +172,7 @@ public final class Ingress: WorkerRole {
 
     /// Looks twice a second for connections and waiting exchanges whose time is over: cheaper than a timer for each.
     private func sweep() {
-        loop.assumeIsolated().scheduleTask(in: .milliseconds(500)) { [self] in
+        loop.schedule(in: .milliseconds(500)) { [self] in
             now = NIODeadline.now()
             for connection in connections.values { connection.checkTime(now) }
             for route in routes { route.checkTime(now) }

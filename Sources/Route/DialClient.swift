@@ -1,4 +1,5 @@
 import Configuration
+import EpollLoop
 import Link
 import NIOCore
 import PollLoop
@@ -24,7 +25,7 @@ final class DialClient: PeerLinkDelegate {
     }
 
     private let context: WorkerContext
-    private let loop: EventLoop
+    private let loop: EpollLoop
     private let supervision: Supervision
     private let generation: RouteGeneration
     private var link: PeerLink?
@@ -32,7 +33,7 @@ final class DialClient: PeerLinkDelegate {
     private var unasked: [Wish] = []
     private var asked: [StreamID: Wish] = [:]
 
-    init(_ context: WorkerContext, loop: EventLoop, supervision: Supervision, generation: RouteGeneration) {
+    init(_ context: WorkerContext, loop: EpollLoop, supervision: Supervision, generation: RouteGeneration) {
         self.context = context
         self.loop = loop
         self.supervision = supervision
@@ -79,7 +80,7 @@ final class DialClient: PeerLinkDelegate {
     /// The dialer has its own limit; one that lets a wish lie for twice that long, and two seconds at least, does not work.
     private func watch() {
         let limit = TimeAmount.nanoseconds(max(1_000_000_000, Int64(generation.connectTimeout)))
-        loop.assumeIsolated().scheduleTask(in: .nanoseconds(limit.nanoseconds / 4)) { [self] in
+        loop.schedule(in: .nanoseconds(limit.nanoseconds / 4)) { [self] in
             let now = NIODeadline.now()
             if asked.values.contains(where: { $0.asked.map { now - $0 > .nanoseconds(2 * limit.nanoseconds) } ?? false }
             ) {

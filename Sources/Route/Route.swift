@@ -1,5 +1,6 @@
 import CKernel
 import Configuration
+import EpollLoop
 import Glibc
 import Link
 import MCP
@@ -13,7 +14,7 @@ import Worker
 /// and reads the upstream's answers (DESIGN 4). It can open nothing itself.
 public final class Route: WorkerRole {
     let context: WorkerContext
-    let loop: EventLoop
+    let loop: EpollLoop
     let generation: RouteGeneration
     private let supervision: Supervision
     let pool: UpstreamPool
@@ -57,7 +58,7 @@ public final class Route: WorkerRole {
         }
     }
 
-    private init(_ context: WorkerContext, loop: EventLoop, supervision: Supervision) throws(LinkViolation) {
+    private init(_ context: WorkerContext, loop: EpollLoop, supervision: Supervision) throws(LinkViolation) {
         self.context = context
         self.loop = loop
         self.supervision = supervision
@@ -81,13 +82,17 @@ public final class Route: WorkerRole {
         head = UpstreamHead(generation)
         guard let eventIDs = EventIDs(key: generation.eventKey, route: context.index) else { throw .badPayload }
         self.eventIDs = eventIDs
-        helper = HelperThread(loop: loop)
+        guard let helper = HelperThread(loop: loop) else {
+            context.log.error("no descriptor is left for the helper thread")
+            throw .badPayload
+        }
+        self.helper = helper
         sweep()
     }
 
     private func sweep() {
         // Twice a second: session times are whole seconds, and none in between may be missed.
-        loop.assumeIsolated().scheduleTask(in: .milliseconds(500)) { [self] in
+        loop.schedule(in: .milliseconds(500)) { [self] in
             let now = NIODeadline.now()
             pool.checkTime(now)
             for exchange in clients?.all ?? [] {

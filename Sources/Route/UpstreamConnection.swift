@@ -1,8 +1,7 @@
 import Configuration
-import Glibc
+import EpollLoop
 import HTTP1
 import NIOCore
-import NIOPosix
 import Telemetry
 import Worker
 
@@ -21,10 +20,7 @@ protocol UpstreamReader: AnyObject {
 }
 
 /// One connection to the upstream: one exchange at a time, answers read strictly.
-final class UpstreamConnection: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+final class UpstreamConnection: StreamSocketDelegate {
     private enum Phase {
         /// Nothing is asked; whatever the upstream sends is wrong.
         case idle
@@ -36,10 +32,11 @@ final class UpstreamConnection: ChannelInboundHandler {
     }
 
     private let pool: UpstreamPool
-    private let loop: EventLoop
+    private let loop: EpollLoop
     private let generation: RouteGeneration
-    private var context: ChannelHandlerContext?
-    private static let readSize = 128 * 1024
+    private var socket: StreamSocket?
+    /// Reads grow to what the answers need.
+    private static let limits = SocketLimits(reads: 2048...128 << 10)
     /// Bytes of memory for requests that a connection keeps between them.
     private static let keptOutput = 8192
     private var phase = Phase.idle
@@ -59,40 +56,28 @@ final class UpstreamConnection: ChannelInboundHandler {
     private var keepAlive = true
     /// Kept until its answer is over, even when nobody else waits for it any more: a legacy call is read to its end.
     private var reader: UpstreamReader?
-    private var onActive: (() -> Void)?
     /// Counted apart from the connections that carry calls, because it carries an event stream.
     var isStream = false
     /// When the last exchange ended.
     private(set) var idleSince = NIODeadline.now()
     private var lastProgress = NIODeadline.now()
 
-    init(pool: UpstreamPool, loop: EventLoop, generation: RouteGeneration) {
+    init(pool: UpstreamPool, loop: EpollLoop, generation: RouteGeneration) {
         self.pool = pool
         self.loop = loop
         self.generation = generation
     }
 
-    /// Serves a connected descriptor; `ready` is called when it can carry an exchange.
-    func begin(descriptor: Int32, ready: @escaping () -> Void) {
-        onActive = ready
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        ClientBootstrap(group: loop)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            // Grows to what the answers need; a quiet stream among a thousand keeps little.
-            .channelOption(
-                .recvAllocator,
-                value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: Self.readSize)
-            )
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
-            }
-            .withConnectedSocket(descriptor)
-            .whenFailure { _ in bound.value.ended("it could not be used") }
+    /// Serves a connected descriptor; `ready` is called if it can carry an exchange.
+    func begin(descriptor: Int32, ready: () -> Void) {
+        socket = StreamSocket.serve(
+            descriptor, loop: loop, limits: UpstreamConnection.limits, delegate: self)
+        if socket == nil { ended("it could not be used") } else { ready() }
     }
 
     /// Whether it can carry an exchange.
     var isUsable: Bool {
-        if case .idle = phase { return context != nil }
+        if case .idle = phase { return socket != nil }
         return false
     }
 
@@ -100,7 +85,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     func start(
         method: HTTPMethod, reader: UpstreamReader, largeBody: ByteBuffer? = nil, _ write: (inout ByteBuffer) -> Void
     ) {
-        guard let context else { return reader.replyBroken("the connection ended", isStale: true) }
+        guard let socket else { return reader.replyBroken("the connection ended", isStale: true) }
         self.method = method
         self.reader = reader
         phase = .head
@@ -112,10 +97,10 @@ final class UpstreamConnection: ChannelInboundHandler {
         output = ByteBuffer()
         write(&request)
         if let largeBody {
-            context.write(wrapOutboundOut(request), promise: nil)
-            context.writeAndFlush(wrapOutboundOut(largeBody), promise: nil)
+            socket.write(request)
+            socket.writeAndFlush(largeBody)
         } else {
-            context.writeAndFlush(wrapOutboundOut(request), promise: nil)
+            socket.writeAndFlush(request)
         }
         // An ordinary request's memory is used again for the next, if the socket has taken it.
         if request.capacity <= UpstreamConnection.keptOutput {
@@ -128,7 +113,7 @@ final class UpstreamConnection: ChannelInboundHandler {
     func setReading(_ on: Bool) {
         guard on != isReading else { return }
         isReading = on
-        _ = context?.channel.syncOptions.map { options in try? options.setOption(.autoRead, value: on) }
+        socket?.setReading(on)
     }
 
     /// Tells its reader when nothing has come for longer than the request limit.
@@ -141,24 +126,17 @@ final class UpstreamConnection: ChannelInboundHandler {
     func close() {
         reader = nil
         phase = .closed
-        context?.close(promise: nil)
+        socket?.close()
     }
 
-    // MARK: Channel
+    // MARK: Socket
 
-    func channelActive(context: ChannelHandlerContext) {
-        self.context = context
-        onActive?()
-        onActive = nil
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var chunk = unwrapInboundIn(data)
+    func received(_ bytes: ByteBuffer) {
         lastProgress = pool.now
         hasAnswered = true
-        if input.readableBytes == 0 { input = chunk } else { input.writeBuffer(&chunk) }
+        if input.readableBytes == 0 { input = bytes } else { input.writeImmutableBuffer(bytes) }
         do throws(HTTP1Error) {
-            while self.context != nil, try step() {}
+            while socket != nil, try step() {}
         } catch {
             broken(error.reason)
         }
@@ -246,18 +224,20 @@ final class UpstreamConnection: ChannelInboundHandler {
         if !reusable { phase = .closed }
         setReading(true)
         finished?.replyComplete()
-        if reusable { pool.giveBack(self) } else { context?.close(promise: nil) }
+        if reusable { pool.giveBack(self) } else { socket?.close() }
     }
 
     private func broken(_ reason: String) {
         let interrupted = reader
         reader = nil
         phase = .closed
-        context?.close(promise: nil)
+        socket?.close()
         interrupted?.replyBroken(reason, isStale: false)
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
+    func writabilityChanged(_ isWritable: Bool) {}
+
+    func closed() {
         // Without a length, the end of the connection is the end of the body (RFC 9112, 6.3).
         if case .untilClose = phase {
             let finished = reader
@@ -268,10 +248,8 @@ final class UpstreamConnection: ChannelInboundHandler {
         ended("the connection ended")
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
-
     private func ended(_ reason: String) {
-        context = nil
+        socket = nil
         phase = .closed
         let interrupted = reader
         reader = nil

@@ -1,7 +1,7 @@
 import Configuration
+import EpollLoop
 import Glibc
 import NIOCore
-import NIOPosix
 import Telemetry
 import Worker
 
@@ -22,7 +22,7 @@ final class UpstreamPool {
 
     let dialing: DialClient
     private let context: WorkerContext
-    private let loop: EventLoop
+    private let loop: EpollLoop
     private let generation: RouteGeneration
     private var idle: [UpstreamConnection] = []
     /// Event streams at most, beside the connections that carry calls: clients of the legacy era keep one open each.
@@ -39,7 +39,7 @@ final class UpstreamPool {
     /// The time at the last look, at most a second ago: precise enough for limits of seconds.
     private(set) var now = NIODeadline.now()
 
-    init(_ context: WorkerContext, loop: EventLoop, generation: RouteGeneration, dialing: DialClient) {
+    init(_ context: WorkerContext, loop: EpollLoop, generation: RouteGeneration, dialing: DialClient) {
         self.context = context
         self.loop = loop
         self.generation = generation
@@ -157,7 +157,7 @@ final class UpstreamPool {
     private func scheduleRetry() {
         guard !retryScheduled else { return }
         retryScheduled = true
-        loop.assumeIsolated().scheduleTask(in: .milliseconds(retryDelay)) { [self] in
+        loop.schedule(in: .milliseconds(retryDelay)) { [self] in
             retryScheduled = false
             retryDelay = min(retryDelay * 2, 30_000)
             prove()
@@ -166,7 +166,7 @@ final class UpstreamPool {
 
     /// Looks once a second for idle connections and waiters whose time is over.
     private func sweep() {
-        loop.assumeIsolated().scheduleTask(in: .seconds(1)) { [self] in
+        loop.schedule(in: .seconds(1)) { [self] in
             now = NIODeadline.now()
             let idleLimit = TimeAmount.nanoseconds(Int64(generation.idle))
             for connection in idle where now - connection.idleSince > idleLimit { connection.close() }

@@ -126,16 +126,15 @@ extension SystemCallGroup {
         + tcpOptions.map { SystemCallRule.allow("getsockopt", .argument(1, is: tcpLevel), .argument(2, is: $0)) }
         + tcpOptions.map { .allow("setsockopt", .argument(1, is: tcpLevel), .argument(2, is: $0)) }
 
-    /// Accepting on listeners the process was handed. SwiftNIO calls `listen` on a socket it adopts.
-    static let accepting = SystemCallGroup("accepting", allow: "accept4", "listen")
+    /// Accepting on listeners the process was handed.
+    static let accepting = SystemCallGroup("accepting", allow: "accept4")
 
-    /// SwiftNIO's event loop.
+    /// The event loop of the workers on the message path.
     static let eventLoop = SystemCallGroup(
         "event loop",
-        allow: "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2", "timerfd_create",
-        "timerfd_settime")
+        allow: "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2")
 
-    /// The poll loop of roles without SwiftNIO.
+    /// The poll loop of roles that serve few descriptors.
     static let pollLoop = SystemCallGroup("poll loop", allow: "poll", "ppoll", "signalfd4", "eventfd2")
 
     /// No files. glibc and the Swift runtime try some of these on their own; an error is enough for them, and a crash would help nobody.

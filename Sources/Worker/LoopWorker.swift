@@ -1,72 +1,60 @@
 import CKernel
+import EpollLoop
 import Link
 import NIOCore
-import NIOPosix
 
-/// Runs a role on a SwiftNIO event loop that takes over the calling thread: for the workers on the message path.
+/// Runs a role on an epoll loop that takes over the calling thread: for the workers on the message path.
 public enum LoopWorker {
-    /// Reports ready and serves until the process ends. `make` builds the role inside the confined process, on the loop.
+    /// Reports ready and serves until the process ends. `make` builds the role inside the confined process.
     public static func run(
         _ outcome: Bootstrap.Outcome,
-        _ make: @escaping (WorkerContext, EventLoop, Supervision) throws(LinkViolation) -> WorkerRole
+        _ make: (WorkerContext, EpollLoop, Supervision) throws(LinkViolation) -> WorkerRole
     ) -> Never {
         // Read buffers of 256 KiB and bodies come and go with every large message.
         ck_keep_memory(4 << 20, 1 << 20)
         let supervision = outcome.supervision
-        var role: WorkerRole?
-        MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
-            do throws(LinkViolation) {
-                role = try make(outcome.context, loop, supervision)
-            } catch {
-                outcome.context.log.error("this worker's configuration cannot be read (\(error.text)); exiting")
-                supervision.fail()
-            }
-            supervision.role = role
-            let handler = NIOLoopBound(ControlHandler(supervision, report: outcome.report), eventLoop: loop)
-            ClientBootstrap(group: loop)
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(handler.value)
-                    }
-                }
-                .withConnectedSocket(outcome.control)
-                .whenFailure { _ in exitAfterLostControl() }
+        guard let loop = EpollLoop() else {
+            outcome.context.log.error("no descriptor is left for the event loop; exiting")
+            supervision.fail()
         }
-        withExtendedLifetime(role) {}
+        let role: WorkerRole
+        do throws(LinkViolation) {
+            role = try make(outcome.context, loop, supervision)
+        } catch {
+            outcome.context.log.error("this worker's configuration cannot be read (\(error.text)); exiting")
+            supervision.fail()
+        }
+        supervision.role = role
+        let control = ControlLink(supervision)
+        control.begin(outcome.control, loop: loop, report: outcome.report)
+        loop.run()
+        withExtendedLifetime((role, control)) {}
         supervision.finish()
     }
 }
 
-@Sendable private func exitAfterLostControl() { Supervision.exitUnserved() }
-
 /// The control link on an event loop.
-private final class ControlHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+private final class ControlLink: StreamSocketDelegate {
     private let supervision: Supervision
-    private let report: [UInt8]
     private var input = ByteBuffer()
 
-    init(_ supervision: Supervision, report: [UInt8]) {
-        self.supervision = supervision
-        self.report = report
-    }
+    init(_ supervision: Supervision) { self.supervision = supervision }
 
-    func channelActive(context: ChannelHandlerContext) {
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    func begin(_ descriptor: Int32, loop: EpollLoop, report: [UInt8]) {
+        let limits = SocketLimits(reads: 2048...65536)
+        guard let socket = StreamSocket.serve(descriptor, loop: loop, limits: limits, delegate: self) else {
+            Supervision.exitUnserved()
+        }
         supervision.sendFrame = { type, payload in
-            let context = bound.value
-            var buffer = context.channel.allocator.buffer(capacity: FrameHead.byteCount + payload.count)
+            var buffer = ByteBufferAllocator().buffer(capacity: FrameHead.byteCount + payload.count)
             buffer.writeFrame(type, payload: payload)
-            context.writeAndFlush(NIOAny(buffer), promise: nil)
+            socket.writeAndFlush(buffer)
         }
         supervision.sendFrame(.ready, report)
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        var chunk = unwrapInboundIn(data)
-        input.writeBuffer(&chunk)
+    func received(_ bytes: ByteBuffer) {
+        input.writeImmutableBuffer(bytes)
         while true {
             let next: FrameRange?
             do throws(LinkViolation) {
@@ -81,9 +69,9 @@ private final class ControlHandler: ChannelInboundHandler {
         input.discardReadBytes()
     }
 
-    func channelInactive(context: ChannelHandlerContext) { supervision.lost() }
+    func writabilityChanged(_ isWritable: Bool) {}
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { supervision.lost() }
+    func closed() { supervision.lost() }
 }
 
 extension ByteBuffer {

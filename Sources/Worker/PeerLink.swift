@@ -1,7 +1,6 @@
-import Glibc
+import EpollLoop
 import Link
 import NIOCore
-import NIOPosix
 
 /// What happens on a link to another worker. Streams are named by their id; a stream is over after `ended` at its opener,
 /// after `reset`, or when the link closes.
@@ -25,12 +24,7 @@ public protocol PeerLinkDelegate: AnyObject {
 }
 
 /// One end of a link between two workers, on an event loop: frames in and out, the stream rules kept, one write per turn of the loop.
-public final class PeerLink: ChannelInboundHandler {
-    /// SwiftNIO's type of what is read.
-    public typealias InboundIn = ByteBuffer
-    /// SwiftNIO's type of what is written.
-    public typealias OutboundOut = ByteBuffer
-
+public final class PeerLink: StreamSocketDelegate {
     /// Payloads from this size on are written by reference instead of being copied behind other frames.
     private static let referenceSize = 16 * 1024
     /// Bodies are held back while more than this waits for the peer, until less than `lowWater` does.
@@ -47,10 +41,10 @@ public final class PeerLink: ChannelInboundHandler {
     /// Strong, and dropped when the link closes: a weak reference would make every use of its target dearer.
     private var delegate: PeerLinkDelegate?
     private let supervision: Supervision
-    private let loop: EventLoop
+    private let loop: EpollLoop
     /// What is to be sent and the rules for it, in one value: a class's properties are checked for exclusive access one by one.
     private var outbox: Outbox
-    private var context: ChannelHandlerContext?
+    private var socket: StreamSocket?
     private var input = ByteBuffer()
     /// The `data` frame whose payload is coming: its stream, and how many bytes are still to come.
     private var body: ComingBody?
@@ -64,24 +58,18 @@ public final class PeerLink: ChannelInboundHandler {
 
     /// Serves the descriptor, which the link owns from now on, on this loop.
     public static func connect(
-        _ attachment: AttachMessage, descriptor: Int32, loop: EventLoop, supervision: Supervision,
+        _ attachment: AttachMessage, descriptor: Int32, loop: EpollLoop, supervision: Supervision,
         delegate: PeerLinkDelegate
     ) -> PeerLink {
         let link = PeerLink(attachment, loop: loop, supervision: supervision, delegate: delegate)
-        let bound = NIOLoopBound(link, eventLoop: loop)
-        ClientBootstrap(group: loop)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: readSize))
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.writeBufferWaterMark, value: .init(low: lowWater, high: highWater))
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(bound.value) }
-            }
-            .withConnectedSocket(descriptor)
-            .whenFailure { _ in bound.value.finish() }
+        let limits = SocketLimits(reads: readSize...readSize, lowWater: lowWater, highWater: highWater)
+        link.socket = StreamSocket.serve(descriptor, loop: loop, limits: limits, delegate: link)
+        // The delegate does not know the link yet.
+        if link.socket == nil { loop.execute { link.finish() } }
         return link
     }
 
-    private init(_ attachment: AttachMessage, loop: EventLoop, supervision: Supervision, delegate: PeerLinkDelegate) {
+    private init(_ attachment: AttachMessage, loop: EpollLoop, supervision: Supervision, delegate: PeerLinkDelegate) {
         self.attachment = attachment
         self.loop = loop
         self.supervision = supervision
@@ -127,7 +115,7 @@ public final class PeerLink: ChannelInboundHandler {
     public func sendData(_ stream: StreamID, _ bytes: inout ByteBuffer, ends: Bool = false) {
         while isOpen, bytes.readableBytes > 0 {
             // What the socket does not take stays with its owner: credit of many streams together is more than one process should queue.
-            guard isWritable, context != nil || outbox.output.readableBytes < PeerLink.highWater else {
+            guard isWritable, let socket else {
                 held.append(stream)
                 return
             }
@@ -136,7 +124,7 @@ public final class PeerLink: ChannelInboundHandler {
             case .copied: break
             case .reference(let piece):
                 writeOutput()
-                context?.write(wrapOutboundOut(piece), promise: nil)
+                socket.write(piece)
             }
             scheduleFlush()
         }
@@ -145,7 +133,7 @@ public final class PeerLink: ChannelInboundHandler {
     /// Sends a body of `count` bytes that `write` writes, and ends this side of the stream: nothing is copied twice. False: it cannot be
     /// sent whole now, and nothing is; `sendData` is the way then.
     public func sendWhole(_ stream: StreamID, count: Int, _ write: (inout ByteBuffer) -> Void) -> Bool {
-        guard isOpen, isWritable, context != nil, outbox.writeWhole(stream, count: count, write) else { return false }
+        guard isOpen, isWritable, socket != nil, outbox.writeWhole(stream, count: count, write) else { return false }
         scheduleFlush()
         return true
     }
@@ -182,44 +170,41 @@ public final class PeerLink: ChannelInboundHandler {
     }
 
     private func writeOutput() {
-        guard outbox.output.readableBytes > 0, let context else { return }
-        let written = outbox.takeOutput()
-        context.write(wrapOutboundOut(written), promise: nil)
+        guard outbox.output.readableBytes > 0, let socket else { return }
+        socket.write(outbox.takeOutput())
         outbox.output.reserveCapacity(Outbox.initialCapacity)
-        checkBacklog(context)
+        checkBacklog(socket)
     }
 
-    private func checkBacklog(_ context: ChannelHandlerContext) {
-        guard !isWritable else { return }
-        let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        if let waiting, waiting > PeerLink.maximumBacklog { condemn(.silent) }
+    private func checkBacklog(_ socket: StreamSocket) {
+        if !isWritable, socket.bufferedBytes > PeerLink.maximumBacklog { condemn(.silent) }
     }
 
     /// Flushes at the end of the loop's turn, once for all streams.
     private func scheduleFlush() {
         guard !flushScheduled else { return }
         flushScheduled = true
-        loop.assumeIsolated().execute { [self] in
+        loop.execute { [self] in
             flushScheduled = false
             flush()
         }
     }
 
     private func flush() {
-        guard let context else { return }
+        guard let socket else { return }
         // What is written while the socket takes this (it may say that it takes more again) begins a buffer of its own.
         var written = outbox.takeOutput()
         if written.readableBytes > 0 {
-            context.writeAndFlush(wrapOutboundOut(written), promise: nil)
+            socket.writeAndFlush(written)
         } else {
-            context.flush()
+            socket.flush()
         }
         // Usually the socket has taken all of it, and the memory is used again.
         if written.capacity <= PeerLink.readSize {
             written.clear()
             outbox.reuse(written)
         }
-        checkBacklog(context)
+        checkBacklog(socket)
     }
 
     // MARK: Receiving
@@ -239,21 +224,11 @@ public final class PeerLink: ChannelInboundHandler {
         }
     }
 
-    /// SwiftNIO's event: the socket is ready.
-    public func channelActive(context: ChannelHandlerContext) {
-        self.context = context
-        if outbox.output.readableBytes > 0 { scheduleFlush() }
-    }
-
-    /// SwiftNIO's event: bytes of the peer: as many frames as are whole are delivered, and of a `data` frame as much as is there.
-    public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    /// Bytes of the peer: as many frames as are whole are delivered, and of a `data` frame as much as is there.
+    public func received(_ chunk: ByteBuffer) {
         var received = input
         input = ByteBuffer()
-        if received.readableBytes == 0 {
-            received = unwrapInboundIn(data)
-        } else {
-            received.writeImmutableBuffer(unwrapInboundIn(data))
-        }
+        if received.readableBytes == 0 { received = chunk } else { received.writeImmutableBuffer(chunk) }
         let bytes = received
         let span = bytes.readableBytesUInt8Span
         var position = 0
@@ -350,27 +325,24 @@ public final class PeerLink: ChannelInboundHandler {
         return reason
     }
 
-    /// SwiftNIO's event: the socket takes more again, or no more for now.
-    public func channelWritabilityChanged(context: ChannelHandlerContext) {
-        isWritable = context.channel.isWritable
+    /// The socket takes more again, or no more for now.
+    public func writabilityChanged(_ isWritable: Bool) {
+        self.isWritable = isWritable
         guard isWritable else { return }
         let streams = held
         held.removeAll()
         for stream in streams { delegate?.writable(stream, on: self) }
     }
 
-    /// SwiftNIO's event: the peer closed its end.
-    public func channelInactive(context: ChannelHandlerContext) { finish() }
-
-    /// SwiftNIO's event: the socket failed.
-    public func errorCaught(context: ChannelHandlerContext, error: any Error) { finish() }
+    /// The peer closed its end, or the socket failed.
+    public func closed() { finish() }
 
     private func finish() {
         guard !isClosed else { return }
         isClosed = true
-        let context = self.context
-        self.context = nil
-        context?.close(promise: nil)
+        let socket = self.socket
+        self.socket = nil
+        socket?.close()
         if !isCondemned { supervision.lost(link: attachment.link) }
         let delegate = self.delegate
         self.delegate = nil

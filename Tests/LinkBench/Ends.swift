@@ -1,8 +1,8 @@
 import CKernel
+import EpollLoop
 import Glibc
 import Link
 import NIOCore
-import NIOPosix
 import PollLoop
 import Processes
 import Roles
@@ -39,17 +39,14 @@ final class Echo: PeerLinkDelegate {
     private var unsent = StreamMap<Body>()
 
     static func serve(descriptor: Int32) -> Never {
-        MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
-            let echo = Echo()
-            let link = PeerLink.connect(
-                attachment(.acceptor), descriptor: descriptor, loop: loop, supervision: deafSupervision(),
-                delegate: echo)
-            echo.keep = (echo, link)
-        }
+        guard let loop = EpollLoop() else { preconditionFailure("no descriptors left") }
+        let link = PeerLink.connect(
+            attachment(.acceptor), descriptor: descriptor, loop: loop, supervision: deafSupervision(),
+            delegate: Echo())
+        loop.run()
+        withExtendedLifetime(link) {}
         exit(0)
     }
-
-    private var keep: (Echo, PeerLink)?
 
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
         _ = try RequestOpen(decoding: payload)
@@ -115,20 +112,17 @@ final class Driver: PeerLinkDelegate {
         let childrenBefore = cpu(ofChildren: true)
         var start: UInt64 = 0
         var end: UInt64 = 0
-        MultiThreadedEventLoopGroup.withCurrentThreadAsEventLoop { loop in
-            var link: PeerLink?
-            let driver = Driver(load) {
-                end = PollLoop.now()
-                link?.close()
-                loop.shutdownGracefully { _ in }
-            }
-            let connected = PeerLink.connect(
-                attachment(.opener), descriptor: pair[0], loop: loop, supervision: deafSupervision(), delegate: driver)
-            link = connected
-            driver.keep = driver
-            start = PollLoop.now()
-            for _ in 0..<load.streams { driver.begin(on: connected) }
+        guard let loop = EpollLoop() else { preconditionFailure("no descriptors left") }
+        let driver = Driver(load) {
+            end = PollLoop.now()
+            loop.stop()
         }
+        let link = PeerLink.connect(
+            attachment(.opener), descriptor: pair[0], loop: loop, supervision: deafSupervision(), delegate: driver)
+        start = PollLoop.now()
+        for _ in 0..<load.streams { driver.begin(on: link) }
+        loop.run()
+        link.close()
         var status: Int32 = 0
         _ = unsafe waitpid(pid, &status, 0)
         let microseconds = Double(end - start) / 1000
@@ -140,8 +134,6 @@ final class Driver: PeerLinkDelegate {
             + "\"round_trip_us\":\(tenth(microseconds / Double(load.rounds) * Double(load.streams))),"
             + "\"cpu_us_per_frame\":\((used / frames * 100).rounded() / 100),\"cpu_us_per_round_trip\":\(tenth(used / Double(load.rounds)))}"
     }
-
-    private var keep: Driver?
 
     private static func tenth(_ value: Double) -> Double { (value * 10).rounded() / 10 }
 

@@ -1,10 +1,10 @@
 // Measures a link alone: the product's own link code on both ends, in two processes joined by one socket pair. Prints one JSON object.
 
 import CKernel
+import EpollLoop
 import Glibc
 import Link
 import NIOCore
-import NIOPosix
 import PollLoop
 import Processes
 import Roles

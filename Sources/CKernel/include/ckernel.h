@@ -122,6 +122,52 @@ const char *ck_resolve_error(int code);
 // The outcome of a connect after the descriptor became writable: 0 or -errno.
 int ck_connect_result(int fd);
 
+// --- epoll.c: the event loop of the workers on the message path
+
+// One readiness: which registration it is of, and what its socket is ready for (EPOLLIN and the like).
+typedef struct {
+    uint32_t events;
+    uint32_t slot;
+    uint32_t generation;
+} ck_ready;
+
+enum { CK_READ = 1, CK_WRITE = 4, CK_ERROR = 8, CK_HANGUP = 16, CK_PEER_ENDED = 0x2000 };
+
+// An epoll descriptor.
+int ck_epoll_create(void);
+
+// Registers a descriptor, changes what is of interest about it, or takes it out.
+int ck_epoll_add(int epoll, int fd, uint32_t events, uint32_t slot, uint32_t generation);
+int ck_epoll_change(int epoll, int fd, uint32_t events, uint32_t slot, uint32_t generation);
+int ck_epoll_remove(int epoll, int fd);
+
+// Waits at most `timeout` milliseconds (-1: for ever); how many of `ready` (at most CK_READY_MAXIMUM) are filled in. A signal counts as nothing.
+enum { CK_READY_MAXIMUM = 256 };
+int ck_epoll_wait(int epoll, ck_ready *ready, int timeout);
+
+// The next connection of a listener: non-blocking, -EAGAIN if there is none.
+int ck_accept(int listener);
+
+// Receives what there is, up to `size` bytes; 0 at the end of the stream, -EAGAIN if nothing is there.
+ssize_t ck_receive(int fd, void *bytes, size_t size);
+
+// Sends what the socket takes; -EAGAIN if that is nothing. Never raises SIGPIPE.
+ssize_t ck_send(int fd, const void *bytes, size_t size);
+
+// Several pieces in one call.
+enum { CK_PIECES_MAXIMUM = 64 };
+typedef struct {
+    const void *bytes;
+    size_t size;
+} ck_piece;
+ssize_t ck_send_pieces(int fd, const ck_piece *pieces, int count);
+
+// Small pieces go out at once. Does nothing to a socket that is not TCP's.
+void ck_no_delay(int fd);
+
+// Who is at the other end of a Unix socket, by the kernel's word (SO_PEERCRED, unix(7)).
+int ck_peer_credentials(int fd, ck_credentials *peer);
+
 // --- memory.c: memfds and shared counters
 
 // A memfd of a fixed size, sealed against resizing, zero-filled.
