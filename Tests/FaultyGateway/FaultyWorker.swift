@@ -18,7 +18,7 @@ final class FaultyWorker: WorkerRole {
         case .ingress, .route, .console:
             LoopWorker.run(outcome) { _, loop, _ throws(LinkViolation) in
                 let worker = FaultyWorker(fault)
-                loop.assumeIsolated().scheduleTask(in: .milliseconds(50)) { worker.begin() }
+                loop.schedule(in: .milliseconds(50)) { worker.begin() }
                 return worker
             }
         default:
