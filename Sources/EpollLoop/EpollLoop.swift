@@ -13,6 +13,11 @@ public final class EpollLoop {
         var member: LoopMember?
     }
 
+    /// Something put off. In a structure of its own, because an array of bare closures allocates memory for each.
+    private struct Work {
+        let perform: () -> Void
+    }
+
     /// Names a registration.
     struct Registration {
         let slot: UInt32
@@ -26,8 +31,8 @@ public final class EpollLoop {
     private var slots: [Slot] = []
     private var free: [UInt32] = []
     private var timers = TimerList()
-    private var deferred: [() -> Void] = []
-    private var running: [() -> Void] = []
+    private var deferred: [Work] = []
+    private var running: [Work] = []
     private var isStopped = false
     var memory = ReadMemory()
 
@@ -42,7 +47,7 @@ public final class EpollLoop {
     // MARK: Work
 
     /// Does something at the end of this turn.
-    public func execute(_ work: @escaping () -> Void) { deferred.append(work) }
+    public func execute(_ work: @escaping () -> Void) { deferred.append(Work(perform: work)) }
 
     /// Does something once after so much time.
     @discardableResult
@@ -87,7 +92,7 @@ public final class EpollLoop {
         while !deferred.isEmpty, rounds < EpollLoop.maximumRounds {
             // Two lists take turns, so that neither is copied.
             swap(&deferred, &running)
-            for work in running { work() }
+            for work in running { work.perform() }
             running.removeAll(keepingCapacity: true)
             rounds += 1
         }

@@ -36,6 +36,8 @@ public struct SocketLimits: Sendable {
 /// The peer's end of the stream is the end of the socket: what it sent before is still delivered, whether or not reading is paused, and
 /// what waits for it is dropped.
 public final class StreamSocket: LoopMember {
+    /// Reads in a row from a peer that ended: more than the largest receive buffer takes.
+    private static let maximumReads = 512
     /// Writes in a row to a peer that takes everything at once.
     private static let maximumWrites = 16
 
@@ -166,9 +168,10 @@ public final class StreamSocket: LoopMember {
         }
     }
 
-    /// Nothing more will come than what is there: no more than the kernel's buffer holds.
+    /// Nothing more will come than what is there, which is no more than the kernel's buffer holds.
     private func readToEnd() {
-        while isOpen, read() {}
+        var reads = 0
+        while isOpen, reads < StreamSocket.maximumReads, read() { reads += 1 }
         close()
     }
 

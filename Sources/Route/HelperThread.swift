@@ -9,6 +9,11 @@ final class HelperThread {
         let outcome = Mutex<Outcome?>(nil)
     }
 
+    private final class Counter: Sendable {
+        let value = Mutex(0)
+    }
+
+    private let loop: EpollLoop
     private let pool = ThreadPool()
     private var hasStarted = false
     private let bell: Bell
@@ -17,19 +22,19 @@ final class HelperThread {
     /// Who waits, in the order in which they asked: there is one thread, so that is the order of the answers.
     private var waiting: [() -> Void] = []
 
-    private final class Counter: Sendable {
-        let value = Mutex(0)
-    }
-
     /// Nil: there is no descriptor left.
     init?(loop: EpollLoop) {
         guard let bell = Bell() else { return nil }
+        self.loop = loop
         self.bell = bell
         guard loop.listen(to: bell, { [unowned self] in deliver() }) else { return nil }
     }
 
     /// Does `work` on the thread and tells the loop the outcome. What is asked for first is done first.
     func run<Outcome: Sendable>(_ work: @escaping @Sendable () -> Outcome, then: @escaping (Outcome) -> Void) {
+        if !hasStarted { hasStarted = pool.start(1) }
+        // Without a thread the loop does it itself, and stands still so long.
+        guard hasStarted else { return loop.execute { then(work()) } }
         let answer = Answer<Outcome>()
         waiting.append {
             if let outcome = answer.outcome.withLock({ $0 }) { then(outcome) }
@@ -41,7 +46,6 @@ final class HelperThread {
             done.value.withLock { $0 += 1 }
             bell.ring()
         }
-        if !hasStarted { hasStarted = pool.start(1) }
     }
 
     private func deliver() {
