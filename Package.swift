@@ -103,7 +103,7 @@ let package = Package(
         // Programs that tests and benchmarks run.
         .target(name: "CSandboxEscape", path: "Tests/CSandboxEscape"),
         testProgram("SandboxEscape", ["Sandbox", "Roles", "CSandboxEscape"]),
-        testProgram("FaultyGateway", ["Commands", "Worker", "Link", "PollLoop", "CKernel"]),
+        testProgram("FaultyGateway", ["Commands", "Worker", "Link", "PollLoop", "CKernel", nioCore]),
         testProgram(
             "LinkBench",
             ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "EpollLoop", "Processes", "CKernel", nioCore]),
@@ -130,6 +130,12 @@ let package = Package(
             ["Supervisor", "Configuration", "Link", "Roles", "CKernel", "Segment", "Sessions", "Crypto"]),
         unitTests("MCPTests", ["MCP", "StrictJSON"]),
         unitTests("WorkerTests", ["Worker", "Link"]),
+        unitTests(
+            "RouteTests",
+            [
+                "Route", "Worker", "Link", "MCP", "Sessions", "Segment", "Configuration", "Telemetry", "PollLoop",
+                "EpollLoop", "CKernel", nioCore,
+            ]),
         unitTests("IngressTests", ["Ingress", "HTTP1", "Link"]),
         unitTests("TelemetryTests", ["Telemetry", "Segment", "Link", "Roles"]),
     ],

@@ -129,7 +129,15 @@ public final class Ingress: WorkerRole {
     func closed(_ connection: ClientConnection) {
         connections[ObjectIdentifier(connection)] = nil
         context.counters.set(.openConnections, UInt64(connections.count))
+        if connections.isEmpty { checkBudget() }
         finishIfDrained()
+    }
+
+    /// Every charge is a connection's: with none left, room that is still missing would be missing for ever.
+    private func checkBudget() {
+        guard heldBytes != 0 else { return }
+        context.log.error("\(heldBytes) bytes are charged to clients that are gone; they are given back")
+        heldBytes = 0
     }
 
     /// Exits once draining and no client is left.

@@ -15,7 +15,6 @@ extension Route {
             exchange.connection = nil
             if exchange.sentStatus == nil { exchange.answer(.sessionNotFound) } else { exchange.finish() }
         }
-        versions[session] = nil
     }
 
     /// Opens a session again that the upstream has lost, if nothing depends on the lost one: no stream, no subscription, no log level, no
@@ -45,7 +44,7 @@ extension Route {
             let notice = GatewayMessages.initialized
             GatewayCall.start(.post, session: id, revision: lost.revision, body: notice, route: self) { [self] _ in
                 context.counters.add(.reopenedSessions)
-                versions[session, default: 0] += 1
+                sessions.noteReopened(session)
                 finishReopening(session, true)
             }
         }

@@ -35,8 +35,6 @@ public final class Route: WorkerRole {
     /// Reused for small answers and events while they are written.
     var scratch = ByteBuffer()
     var eventText: [UInt8] = []
-    /// How often each session was opened again.
-    var versions: [SessionUUID: UInt32] = [:]
     /// Sessions that are being opened again, and who waits for that.
     var reopening: [SessionUUID: [(Bool) -> Void]] = [:]
     /// Bytes of messages held at once, at most; far below the role's address space (DESIGN 3).
@@ -58,7 +56,7 @@ public final class Route: WorkerRole {
         }
     }
 
-    private init(_ context: WorkerContext, loop: EpollLoop, supervision: Supervision) throws(LinkViolation) {
+    init(_ context: WorkerContext, loop: EpollLoop, supervision: Supervision) throws(LinkViolation) {
         self.context = context
         self.loop = loop
         self.supervision = supervision
@@ -104,10 +102,7 @@ public final class Route: WorkerRole {
             // Seldom: malloc looks at each of its free pieces for it.
             sweeps &+= 1
             if sweeps & 3 == 0 { context.counters.set(.heapBytes, ck_heap_bytes()) }
-            sessions.removeExpired { uuid, id, revision in
-                versions[uuid] = nil
-                endUpstreamSession(id, revision)
-            }
+            sessions.removeExpired { id, revision in endUpstreamSession(id, revision) }
             sweep()
         }
     }
@@ -149,7 +144,15 @@ public final class Route: WorkerRole {
     func finished() {
         inFlight -= 1
         context.counters.set(.inFlight, UInt64(inFlight))
+        if inFlight == 0 { checkBudget() }
         finishIfDrained()
+    }
+
+    /// Every charge is an exchange's: with none left, room that is still missing would be missing for ever.
+    private func checkBudget() {
+        guard heldBytes != 0 else { return }
+        context.log.error("\(heldBytes) bytes are charged to exchanges that are over; they are given back")
+        heldBytes = 0
     }
 
     private func finishIfDrained() {

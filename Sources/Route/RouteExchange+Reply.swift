@@ -237,11 +237,11 @@ extension RouteExchange {
         connection?.close()
         connection = nil
         guard mayBeRepeatedInNewSession else {
-            if sentVersion == route.versions[session] ?? 0 { route.forget(session) }
+            if sentVersion == route.sessions.version(of: session) { route.forget(session) }
             return answer(.sessionNotFound)
         }
         // It was sent in a session that another has taken the place of since.
-        guard sentVersion == route.versions[session] ?? 0 else { return repeatRequest() }
+        guard sentVersion == route.sessions.version(of: session) else { return repeatRequest() }
         route.reopen(session, for: self) { [self] isOpen in
             guard !isOver else { return }
             if isOpen { repeatRequest() } else { answer(.sessionNotFound) }

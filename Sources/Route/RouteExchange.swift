@@ -36,7 +36,8 @@ final class RouteExchange: UpstreamReader {
     private(set) var link: PeerLink?
     private var owner: ClientLink?
     let stream: StreamID
-    private var body = ByteBuffer()
+    /// What has come of the request.
+    private(set) var body = ByteBuffer()
     private(set) var message: ConfirmedMessage?
     /// The id and the progress token that stand for the client's upstream.
     private(set) var number: UInt64 = 0
@@ -92,8 +93,8 @@ final class RouteExchange: UpstreamReader {
         // What still comes behind an early answer is read for nobody.
         guard sentStatus == nil else { return }
         guard reserve(bytes.readableBytes) else { return answer(.capacity("too many messages at once")) }
-        if body.readableBytes == 0, isLast || bytes.readableBytes >= RouteExchange.referenceSize {
-            // The memory of a small one is shared with many frames: it is copied as soon as it has to wait (`keepBody`).
+        if body.readableBytes == 0, isLast {
+            // Its memory is shared with many frames: it is copied as soon as it has to wait (`keepBody`).
             body = bytes
         } else {
             body.writeImmutableBuffer(bytes)
@@ -148,7 +149,8 @@ final class RouteExchange: UpstreamReader {
     private func keepBody() {
         let isNeeded = !isOver && (connection == nil || session != nil || mayBeRepeated)
         guard isNeeded else { return body = ByteBuffer() }
-        if body.readableBytes < RouteExchange.referenceSize { body = ByteBuffer(copying: body) }
+        // What waits holds little more than it was charged for.
+        if body.storageCapacity > 2 * body.readableBytes { body = ByteBuffer(copying: body) }
     }
 
     private func confirmed(_ message: ConfirmedMessage) {
@@ -261,7 +263,7 @@ final class RouteExchange: UpstreamReader {
                 route.pool.giveBack(connection)
                 return answer(.sessionNotFound)
             }
-            sentVersion = route.versions[session] ?? 0
+            sentVersion = route.sessions.version(of: session)
         }
         self.connection = connection
         let length = edit.length(of: body.readableBytes)
@@ -346,6 +348,8 @@ final class RouteExchange: UpstreamReader {
         unsent.clear()
         // A legacy call goes on without its client; what has nothing left to wait for is over.
         if open.isModern || open.method != .post || (connection == nil && queueNumber == nil) { giveUp(.cancelled) }
+        // Nobody holds it back any more.
+        if case .events(let relay) = reply { relay.resume() }
     }
 
     func giveUp(_ reason: StreamEndReason) {

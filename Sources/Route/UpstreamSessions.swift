@@ -9,11 +9,21 @@ import Worker
 /// Which session of the upstream stands behind each client's. Lives in a segment and outlives this process.
 final class UpstreamSessions {
     private let table: UpstreamSessionTable
+    /// How often each session was opened again, of those that were.
+    private var versions: [SessionUUID: UInt32] = [:]
+    /// Seconds since 1970.
+    private let clock: () -> UInt64
 
-    init(_ context: WorkerContext, _ generation: RouteGeneration) throws {
+    convenience init(_ context: WorkerContext, _ generation: RouteGeneration) throws {
         guard let state = context.state else { throw Missing.state }
-        table = try UpstreamSessionTable(writing: state, idleLimit: generation.sessionIdle / 1_000_000_000)
+        try self.init(writing: state, idleLimit: generation.sessionIdle / 1_000_000_000) { UInt64(max(0, time(nil))) }
         close(state)
+    }
+
+    /// Takes over the table; `idleLimit` in seconds.
+    init(writing state: Int32, idleLimit: UInt64, clock: @escaping () -> UInt64) throws {
+        table = try UpstreamSessionTable(writing: state, idleLimit: idleLimit)
+        self.clock = clock
     }
 
     private enum Missing: Error { case state }
@@ -55,14 +65,24 @@ final class UpstreamSessions {
         }
     }
 
-    func remove(_ uuid: SessionUUID) { _ = table.remove(uuid) }
+    /// Which of the upstream's sessions stands behind the client's, counted from 0.
+    func version(of uuid: SessionUUID) -> UInt32 { versions[uuid] ?? 0 }
+
+    /// Another session of the upstream took the place of the one before.
+    func noteReopened(_ uuid: SessionUUID) { versions[uuid, default: 0] += 1 }
+
+    func remove(_ uuid: SessionUUID) {
+        _ = table.remove(uuid)
+        versions[uuid] = nil
+    }
 
     /// Takes out some of what is too old, for the upstream to be told.
-    func removeExpired(_ body: (_ uuid: SessionUUID, _ id: [UInt8], _ revision: ProtocolRevision) -> Void) {
+    func removeExpired(_ body: (_ id: [UInt8], _ revision: ProtocolRevision) -> Void) {
         table.sweep(now: now) { uuid, session in
-            if let revision = ProtocolRevision(rawValue: session.revision) { body(uuid, session.id.copy, revision) }
+            versions[uuid] = nil
+            if let revision = ProtocolRevision(rawValue: session.revision) { body(session.id.copy, revision) }
         }
     }
 
-    private var now: UInt64 { UInt64(max(0, time(nil))) }
+    private var now: UInt64 { clock() }
 }

@@ -22,7 +22,7 @@ public struct SegmentError: Error, Equatable, Sendable {
     let base: UnsafeMutableRawPointer
     /// Bytes mapped.
     let size: Int
-    let writable: Bool
+    private let writable: Bool
 
     /// Maps a descriptor, which stays open and the caller's.
     /// - Throws: `SegmentError` if it is not sealed against resizing, has another size, or cannot be mapped.

@@ -16,7 +16,8 @@ final class FaultyWorker: WorkerRole {
         if fault == .neverReady { block() }
         switch outcome.context.role {
         case .ingress, .route, .console:
-            LoopWorker.run(outcome) { _, loop, _ throws(LinkViolation) in
+            LoopWorker.run(outcome) { _, loop, supervision throws(LinkViolation) in
+                if fault == .cutEvents { return CutEvents(loop: loop, supervision: supervision) }
                 let worker = FaultyWorker(fault)
                 loop.schedule(in: .milliseconds(50)) { worker.begin() }
                 return worker
@@ -63,6 +64,14 @@ final class FaultyWorker: WorkerRole {
             let ticket = DialOutcome.connected(DescriptorTicket(number: 1)).encode()
             waitForBytes(descriptors[0])
             send(frame(.head, ticket, first) + frame(.end, [], first), descriptors[0])
+        case .getWithBody where link.kind == .request && link.side == .opener:
+            let open = RequestOpen(
+                generation: 1, requestID: 1, identity: .anonymous, session: nil, method: .get, acceptsJSON: false,
+                acceptsEvents: true, isModern: false, bodyLength: 1)
+            var writer = FieldWriter()
+            if open.write(&writer) { send(frame(.open, writer.bytes, first), descriptors[0]) }
+        case .dataOnDial where link.kind == .dial && link.side == .opener:
+            send(frame(.open, DialOpen(destination: 0).encode(), first) + frame(.data, [0], first), descriptors[0])
         default: break
         }
     }

@@ -34,6 +34,12 @@ enum Fault: String, CaseIterable {
     case accuses
     /// Announces a descriptor that does not come (dialer).
     case missingDescriptor = "missing-descriptor"
+    /// Announces a body behind a GET (ingress).
+    case getWithBody = "get-with-body"
+    /// Sends a body with the wish for a connection (route).
+    case dataOnDial = "data-on-dial"
+    /// Answers everything with events without end, in pieces that each hold the end of one event and the start of the next (route).
+    case cutEvents = "cut-events"
 }
 
 /// The executable's path.

@@ -202,6 +202,10 @@ private func fuzzTable(_ input: inout FuzzInput) {
             if let outcome = try? table.receive(frame, credit: credit) {
                 precondition(type.isStreamFrame && (side == .acceptor || type != .open && type != .cancel))
                 precondition(!outcome.answerWithReset || !table.isActive(id))
+                if type == .lastData {
+                    guard let end = try? table.endOfLastData(id) else { preconditionFailure("data without its end") }
+                    precondition(!end.answerWithReset || !table.isActive(id))
+                }
             }
         }
         for slot in 0..<4 as Range<UInt32> {
@@ -256,7 +260,9 @@ private struct FuzzEnd {
         case 1: if table.sendHead(id) { send(.head, id) }
         case 2, 3:
             let count = min(FrameHead.maximumData, choice & 1 == 0 ? table.sendable(id) : 1 + Int(input.byte()) << 8)
-            if table.sendData(id, count: count) { send(.data, id, count) }
+            guard table.sendData(id, count: count) else { return }
+            let isLast = choice & 0x40 != 0 && table.sendEnd(id)
+            send(isLast ? .lastData : .data, id, count)
         case 4: consume(id, Int(input.byte()) << 10)
         case 5: if table.sendEnd(id) { send(.end, id) }
         case 6: if table.sendReset(id) { send(.reset, id) }
@@ -278,6 +284,9 @@ private struct FuzzEnd {
         if outcome.event == .opened { known.append(id) }
         if outcome.event == .data { unread[id, default: 0] += frame.head.length }
         if outcome.answerWithReset { send(.reset, id) }
+        guard frame.head.type == .lastData else { return }
+        guard let end = try? table.endOfLastData(id) else { preconditionFailure("the end behind data is a violation") }
+        if end.answerWithReset { send(.reset, id) }
     }
 
     mutating func forgetFinished() {

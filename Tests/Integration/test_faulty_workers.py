@@ -8,10 +8,14 @@ import shutil
 
 import pytest
 
+from harness.clients import Client
+from harness.clients import call as call_message
 from harness.eventually import eventually
 from harness.gateway import NOBODY
 from harness.http import Connection, call
 from harness.load import Load
+from harness.processes import peak_kilobytes
+from harness.scripted import ScriptedUpstream
 
 FAST = ("--supervision-ping-interval", "100ms", "--supervision-ping-timeout", "1s", "--supervision-start-timeout", "2s",
         "--connect-timeout", "500ms")
@@ -25,6 +29,11 @@ ON_A_LINK = {
     "malformed": "condemned", "not-permitted": "condemned", "too-large": "condemned: frame length out of bounds",
     "credit": "condemned",
 }
+# What only one role can do wrong.
+OF_ITS_ROLE = {
+    ("ingress", "get-with-body"): "condemned: malformed payload",
+    ("route", "data-on-dial"): "condemned: frame not permitted",
+}
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def faulty(binary, directory, make_gateway, fast_upstream):
     if not os.access(program, os.X_OK):
         pytest.fail(f"no program at {program}: contrib/build makes it, MCPGW_FAULTY names another", pytrace=False)
 
-    def make(role, fault, *options):
+    def make(role, fault, *options, upstream=None):
         # The supervisor's user must be able to remove the mark that arms the fault.
         place = os.path.join(directory, "faulty")
         os.mkdir(place)
@@ -45,7 +54,7 @@ def faulty(binary, directory, make_gateway, fast_upstream):
             pass
         if os.geteuid() == 0:
             os.chown(copy + ".armed", NOBODY, NOBODY)
-        gateway = make_gateway(fast_upstream.url, *FAST, *options)
+        gateway = make_gateway(upstream or fast_upstream.url, *FAST, *options)
         gateway.command[gateway.command.index(gateway.binary)] = copy
         gateway.armed = copy + ".armed"
         return gateway
@@ -97,6 +106,32 @@ def test_a_worker_that_breaks_the_link_protocol_is_condemned_by_its_peer(faulty,
     with Load(gateway.url) as load:
         load.more_served()
     assert load.bad() == {}, load.samples
+
+
+@pytest.mark.parametrize("role, fault", OF_ITS_ROLE)
+def test_a_worker_that_sends_a_body_where_none_belongs_is_condemned_by_its_peer(faulty, role, fault):
+    gateway = faulty(role, fault).launch()
+    only_this_one_was_restarted(gateway, role, OF_ITS_ROLE[role, fault])
+    it_serves(gateway)
+
+
+def test_a_route_that_never_ends_an_event_alone_does_not_fill_the_ingress(faulty):
+    """In a batch the ingress joins the events of several streams: what it has written of them it keeps no longer."""
+    with ScriptedUpstream(revision="2025-03-26") as upstream:
+        gateway = faulty("route", "cut-events", upstream=upstream.url)
+        os.rename(gateway.armed, gateway.armed + ".later")
+        client = Client(gateway.start().url, revision="2025-03-26")
+        os.rename(gateway.armed + ".later", gateway.armed)
+        gateway.kill_and_wait("route")
+        assert not os.path.exists(gateway.armed)
+        with client.stream([call_message(identifier=1), call_message(identifier=2)]) as stream:
+            before = peak_kilobytes(gateway.pid("ingress"))
+            for _ in range(2000):
+                assert stream.block() is not None
+            grown = peak_kilobytes(gateway.pid("ingress")) - before
+        # 128 MB have passed.
+        assert grown < 24 << 10, f"the ingress grew by {grown} KB"
+        assert gateway.restarts() == {"route": 1}
 
 
 @pytest.mark.parametrize("role", ["route", "ingress", "dialer"])

@@ -95,6 +95,16 @@ struct ModelEnd {
         releaseIfDone(id)
     }
 
+    /// Data and the end behind it in one frame.
+    mutating func sendLastData(_ id: StreamID, _ count: Int) throws {
+        let frames = sent.count
+        try sendData(id, count)
+        guard sent.count > frames else { return }
+        try sendEnd(id)
+        sent.removeLast(2)
+        sent.append(Frame(type: .lastData, id: id, length: count))
+    }
+
     mutating func sendReset(_ id: StreamID) throws {
         let s = live[id]
         try agree(table.sendReset(id), s.map { !$0.isLocalDone } ?? false, "reset", id) {
@@ -141,6 +151,12 @@ struct ModelEnd {
     mutating func receive(_ frame: Frame) throws {
         let words = FrameHead(type: frame.type, length: frame.length, stream: frame.id).words
         let outcome = try table.receive(try FrameHead(first: words.0, second: words.1), credit: frame.credit)
+        guard frame.type == .lastData else { return try obey(outcome, to: frame) }
+        try obey(outcome, to: Frame(type: .data, id: frame.id, length: frame.length))
+        try obey(try table.endOfLastData(frame.id), to: Frame(type: .end, id: frame.id))
+    }
+
+    private mutating func obey(_ outcome: StreamOutcome, to frame: Frame) throws {
         if frame.type == .open {
             guard side == .acceptor, outcome == StreamOutcome(event: .opened) else { throw Fault("open: \(outcome)") }
             return try start(frame.id)

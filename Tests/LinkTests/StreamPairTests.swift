@@ -32,16 +32,21 @@ import Testing
             switch random.below(20) {
             case 0..<3: try end.open()
             case 3..<5: try end.sendHead(id)
-            case 5..<10:
-                let sizes = [1, 1000, FrameHead.maximumData, end.table.sendable(id), end.table.sendable(id) + 1]
-                try end.sendData(id, min(FrameHead.maximumData, sizes[random.below(sizes.count)]))
+            case 5..<10: try end.sendData(id, size(end, id, &random))
             case 10..<15:
                 let unread = end.live[id]?.unread ?? 0
                 if unread > 0 { try end.consume(id, random.oneIn(2) ? unread : 1 + random.below(unread)) }
-            case 15..<17: try end.sendEnd(id)
+            case 15: try end.sendEnd(id)
+            case 16: try end.sendLastData(id, size(end, id, &random))
             case 17: if random.oneIn(3) { try end.sendReset(id) }
             default: if random.oneIn(2) { try end.sendCancel(id) }
             }
+        }
+
+        /// Bytes of a piece: few, as many as may be, or more than there is credit for.
+        private static func size(_ end: ModelEnd, _ id: StreamID, _ random: inout SeededRandom) -> Int {
+            let sizes = [1, 1000, FrameHead.maximumData, end.table.sendable(id), end.table.sendable(id) + 1]
+            return min(FrameHead.maximumData, sizes[random.below(sizes.count)])
         }
 
         private static func deliver(from: inout ModelEnd, to: inout ModelEnd, count: Int) throws {

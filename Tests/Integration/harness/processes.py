@@ -69,6 +69,11 @@ def resident_kilobytes(pid):
     return int(status_fields(pid)["VmRSS"].split()[0])
 
 
+def peak_kilobytes(pid):
+    """The most that was ever resident."""
+    return int(status_fields(pid)["VmHWM"].split()[0])
+
+
 def descriptors(pid):
     """What each descriptor of a process points to. Needs root for a process that is not dumpable."""
     found = {}

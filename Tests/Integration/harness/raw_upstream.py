@@ -1,5 +1,6 @@
 """An upstream that answers as a test says, byte for byte: what no MCP server would send, an attacker's does."""
 
+import contextlib
 import socket
 import threading
 
@@ -35,7 +36,9 @@ class RawUpstream:
         self.listener.close()
         with self.lock:
             for connection in self.open:
-                connection.shutdown(socket.SHUT_RDWR)
+                # The other side may have been faster.
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
             thread.join()
 
