@@ -52,6 +52,10 @@ let package = Package(
         library("Policy", ["NormalForms", "YAML", "CRE2", "MCP", "StrictJSON", "Link"]),
         // Facilities.
         library("Segment", ["CKernel"]),
+        library(
+            "Records",
+            ["Worker", "Segment", "Crypto", "Link", "StrictJSON", "Telemetry", "EpollLoop", "CKernel", nioCore]),
+        library("AuditLog", ["Records", "Crypto", "StrictJSON"]),
         library("Crypto", ["CCrypto"]),
         library("Sessions", ["Crypto", "Segment", "Link", "CKernel"]),
         library("Sandbox", ["Roles", "CSandbox"]),
@@ -78,16 +82,22 @@ let package = Package(
             ]),
         library(
             "Ingress",
-            ["Worker", "EpollLoop", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", "CKernel", nioCore]),
+            ["Worker", "Records", "EpollLoop", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", "CKernel", nioCore]),
         library(
             "Route",
             [
-                "Worker", "EpollLoop", "Threads", "Policy", "NormalForms", "HTTP1", "MCP", "StrictJSON", "SSE",
+                "Worker", "Records", "Segment", "EpollLoop", "Threads", "Policy", "NormalForms", "HTTP1", "MCP",
+                "StrictJSON", "SSE",
                 "Sessions", "CKernel", nioCore,
             ]),
         library("Dialer", ["Worker", "Threads"]),
         library("Launcher", ["Worker"]),
-        library("Recorder", ["Worker"]),
+        library(
+            "Recorder",
+            [
+                "Worker", "Records", "AuditLog", "Segment", "Crypto", "StrictJSON", "Configuration", "Telemetry",
+                "Threads", "CKernel",
+            ]),
         library(
             "Console",
             ["Worker", "EpollLoop", "MCP", "HTTP1", "StrictJSON", "Sandbox", "CKernel", "PollLoop", nioCore]),
@@ -96,7 +106,8 @@ let package = Package(
             "Commands",
             [
                 "Supervisor", "Ingress", "Route", "Dialer", "Launcher", "Recorder", "Console", "Worker", "Sandbox",
-                "StrictJSON", "HTTP1", "Crypto", "CKernel", "Processes", "Policy", "NormalForms", "YAML",
+                "StrictJSON", "HTTP1", "Crypto", "CKernel", "Processes", "Policy", "NormalForms", "YAML", "AuditLog",
+                "Records",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "mcpgw", dependencies: ["Commands"], swiftSettings: swift),

@@ -30,7 +30,15 @@
     X(EVP_MD_CTX_free)                                                                                                           \
     X(EVP_DigestInit_ex2)                                                                                                        \
     X(EVP_DigestUpdate)                                                                                                          \
-    X(EVP_DigestFinal_ex)
+    X(EVP_DigestFinal_ex)                                                                                                        \
+    X(EVP_PKEY_new_raw_private_key)                                                                                              \
+    X(EVP_PKEY_new_raw_public_key)                                                                                               \
+    X(EVP_PKEY_get_raw_public_key)                                                                                               \
+    X(EVP_PKEY_free)                                                                                                             \
+    X(EVP_DigestSignInit)                                                                                                        \
+    X(EVP_DigestSign)                                                                                                            \
+    X(EVP_DigestVerifyInit)                                                                                                      \
+    X(EVP_DigestVerify)
 
 struct cc_api {
 #define X(name) __typeof__(&name) name;

@@ -43,6 +43,11 @@ int sandbox_landlock_allow(int ruleset, uint64_t rights, const char *path) {
     return failure;
 }
 
+int sandbox_landlock_allow_in(int ruleset, uint64_t rights, int directory) {
+    struct path_beneath rule = {rights, directory};
+    return syscall(ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
+}
+
 int sandbox_landlock_restrict(int ruleset) {
     int failure = syscall(RESTRICT_SELF, ruleset, 0) < 0 ? -errno : 0;
     close(ruleset);

@@ -46,7 +46,7 @@ public enum Entry {
                 throw StartError("policy cannot be applied: \(error)")
             }
         }
-        guard role == .ingress else { return }
+        guard [.ingress, .route, .recorder].contains(role) else { return }
         do throws(CryptoError) {
             _ = try CryptoLibrary.load()
         } catch {
@@ -55,7 +55,7 @@ public enum Entry {
                 case .unavailable(let text), .failed(let text): text
                 case .keyLength: "libcrypto takes other keys"
                 }
-            throw StartError("sessions cannot be sealed: \(why)")
+            throw StartError("sessions cannot be sealed, and records not be chained: \(why)")
         }
     }
 

@@ -133,6 +133,13 @@ struct ProxyCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
+            "File of the audit log (default audit.jsonl in the state directory; as a service in /var/log/mcpgw).",
+            valueName: "file"))
+    var auditLog: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
             "'strict' refuses to start where the host cannot enforce what is promised.", valueName: "default|strict"))
     var sandbox: String?
 
@@ -159,6 +166,7 @@ struct ProxyCommand: ParsableCommand {
         let runtime = OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? directories.runtime
         var configuration = Configuration(
             routes: [route], stateDirectory: state.path, stateIsRequired: state.isNamed, runtimeDirectory: runtime)
+        configuration.audit.file = try auditLog(state.isNamed ? state.path : nil, directories)
         if let value = OptionValue(listen, "--listen", "MCPGW_LISTEN") {
             configuration.listen = try ListenAddress(parsing: value.text, emptyHost: "0.0.0.0", source: value.source)
             guard configuration.listen.isLoopback else {
@@ -225,6 +233,22 @@ struct ProxyCommand: ParsableCommand {
         }
         let digits = hash.map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
         return PolicyFile(model: model, path: value.text, hash: digits)
+    }
+
+    /// The file of the audit log. A relative path begins at the working directory.
+    private func auditLog(
+        _ state: String?, _ directories: DefaultDirectories
+    ) throws(ConfigurationError) -> String? {
+        guard let value = OptionValue(auditLog, "--audit-log", "MCPGW_AUDIT_LOG") else {
+            return directories.auditLog(state: state)
+        }
+        if value.text.hasPrefix("/") { return value.text }
+        var bytes = [CChar](repeating: 0, count: 4097)
+        guard unsafe getcwd(&bytes, 4096) != nil else {
+            throw ConfigurationError(value.source, "'\(value.text)' is relative, and the working directory is gone")
+        }
+        let directory = String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return directory + "/" + value.text
     }
 
     private func setReplyLimits(_ limits: inout Configuration.Limits) throws(ConfigurationError) {

@@ -25,6 +25,16 @@ public struct DefaultDirectories: Sendable {
         return State(path: path.map { $0 + "/mcpgw" }, isNamed: false)
     }
 
+    /// The file of the audit log where none is named; nil if the environment names no place. `state`: the state directory, if one was named.
+    public func auditLog(state: String?) -> String? {
+        if let path = systemd("LOGS_DIRECTORY") ?? state { return path + "/audit.jsonl" }
+        if user == 0 { return "/var/log/mcpgw/audit.jsonl" }
+        if let path = base("XDG_STATE_HOME") ?? base("HOME").map({ $0 + "/.local/state" }) {
+            return path + "/mcpgw/audit.jsonl"
+        }
+        return nil
+    }
+
     /// For sockets.
     public var runtime: String {
         if let directory = systemd("RUNTIME_DIRECTORY") { return directory }

@@ -54,5 +54,12 @@ public final class CryptoLibrary: Sendable {
         }
         _ = try HMACSHA256(self, key: key.span).code(of: sealed.span)
         _ = try SHA256(self).digest(of: sealed.span)
+        let signing = try SignatureKey(self, secret: key.span)
+        let publicKey = signing.publicKey
+        let verifying = try VerificationKey(self, publicKey: publicKey.span)
+        let signature = try signing.sign(sealed.span)
+        guard verifying.verifies(signature.span, of: sealed.span) else {
+            throw .failed("verify what was just signed")
+        }
     }
 }

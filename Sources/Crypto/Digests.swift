@@ -13,6 +13,17 @@ public struct Digest: Equatable, Sendable {
         for index in bytes.indices { output.append(bytes[index]) }
     }
 
+    /// Appends the 64 hexadecimal digits.
+    public func appendHex(to output: inout [UInt8]) {
+        for index in bytes.indices {
+            let byte = bytes[index]
+            output.append(Digest.digit(byte >> 4))
+            output.append(Digest.digit(byte & 15))
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
+
     /// Whether both are the same.
     public static func == (a: Digest, b: Digest) -> Bool { equalInConstantTime(a.bytes.span, b.bytes.span) }
 }

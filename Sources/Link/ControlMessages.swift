@@ -76,6 +76,21 @@ public enum SegmentUse: UInt8, Sendable {
     case processTable = 3
     /// The worker's own session state; it is the writer. Only the ingress and the routes have one.
     case state = 4
+    /// The worker's own record ring: what it writes, what it can only read, and the end of the socket that joins it to the recorder.
+    case ring = 5
+    /// The recorder's end of a worker's record ring; data read-only, progress to write, and the other end of the socket.
+    case ringReader = 6
+    /// The directory of the audit log, and the lock on it, which the recorder holds for as long as it lives. The recorder's alone.
+    case recordDirectory = 7
+
+    /// How many descriptors come with it.
+    public var descriptorCount: Int {
+        switch self {
+        case .ownCounters, .counters, .processTable, .state: 1
+        case .recordDirectory: 2
+        case .ring, .ringReader: 3
+        }
+    }
 }
 
 /// Payload of `segment`.

@@ -28,6 +28,8 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case lost = 36
     /// The peer of a link broke the protocol; the link is closed and the supervisor restarts the peer.
     case condemn = 35
+    /// From the recorder: what a worker wrote into its record ring is no record; the supervisor restarts the worker.
+    case condemnProducer = 37
     // Streams between two workers.
     /// Opens a stream; carries the request's head.
     case open = 64
@@ -52,7 +54,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     /// The payload lengths this type may have, in bytes.
     public var payloadBounds: ClosedRange<Int> {
         switch self {
-        case .ping, .pong, .served, .lost: 8...8
+        case .ping, .pong, .served, .lost, .condemnProducer: 8...8
         case .begin, .drain, .end: 0...0
         case .credit: 4...4
         case .cancel, .reset: 1...1

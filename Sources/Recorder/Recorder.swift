@@ -1,10 +1,290 @@
+import AuditLog
+import Configuration
+import Crypto
+import Glibc
 import Link
+import PollLoop
+import Records
+import Segment
+import Telemetry
 import Worker
 
-/// Writes the audit log. In this version it has no work: it starts, confines itself and answers pings.
-public enum Recorder {
+/// The only worker that can write the audit log: drains the rings of the workers that record, checks what stands there, ends each line so that it names the
+/// one before, and puts denials on disk at once (DESIGN 10).
+public final class Recorder: WorkerRole {
+    /// How long it rests after a batch: what is committed meanwhile is written in one call.
+    private static let rest: UInt64 = 10_000_000
+    /// The time between attempts when nothing can be written.
+    private static let retry: UInt64 = 1_000_000_000
+    /// How long it waits for its producers after the supervisor's end.
+    private static let lastWait: UInt64 = 1_000_000_000
+
+    let context: WorkerContext
+    let loop: PollLoop
+    let supervision: Supervision
+    let generation: RecorderGeneration
+    let log: RecordLog
+    var producers: [Producer] = []
+    private let syncing: SyncThread
+    private var resting: PollLoop.Timer?
+    private var isDrainBusy = false
+    private var isEnding = false
+
+    /// Lines were written that no sync has been asked for yet.
+    var isDirty = false
+    /// Denials among them.
+    var unsyncedBlocks: UInt64 = 0
+    private var mustSyncAgain = false
+    /// Nothing can be written at the moment.
+    private(set) var isHalted = false
+    /// Only denials are taken.
+    private(set) var isStopped = false
+    /// Reused for every batch.
+    var batch: [UInt8] = []
+    var shape = RecordShape()
+
     /// Runs the role in the confined process.
     public static func run(_ outcome: Bootstrap.Outcome) -> Never {
-        PollWorker.run(outcome) { _, _, supervision throws(LinkViolation) in IdleRole(supervision: supervision) }
+        PollWorker.run(outcome) { context, loop, supervision throws(LinkViolation) in
+            try Recorder(context, loop: loop, supervision: supervision)
+        }
+    }
+
+    private init(_ context: WorkerContext, loop: PollLoop, supervision: Supervision) throws(LinkViolation) {
+        self.context = context
+        self.loop = loop
+        self.supervision = supervision
+        generation = try context.decode(RecorderGeneration.self)
+        guard let place = context.recordDirectory, let name = generation.file, let thread = SyncThread(loop: loop) else {
+            throw .badPayload
+        }
+        syncing = thread
+        do {
+            log = try RecordLog(
+                generation, name: name, directory: place.descriptor, log: context.log, counters: context.counters)
+            for ring in context.rings {
+                producers.append(try Producer(ring, routes: generation.routes, log: log))
+            }
+        } catch {
+            context.log.error("records cannot be kept: \((error as? FileError)?.text ?? "\(error)")")
+            supervision.fail()
+        }
+        for producer in producers {
+            producer.watch = loop.add(producer.descriptors.bell) { [unowned self, unowned producer] _, _ in
+                heard(producer)
+            }
+        }
+        loop.after(0) { [unowned self] in
+            drainRings()
+            removeOld()
+        }
+        tick()
+    }
+
+    /// The supervisor stops the daemon: every producer has ended.
+    public func drain() { finish() }
+
+    /// The supervisor is gone, and with it, in a moment, the producers: what they committed is written first.
+    public func supervisorLost() {
+        guard !isEnding else { return }
+        isEnding = true
+        loop.after(Recorder.lastWait) { [unowned self] in finish() }
+        finishIfAlone()
+    }
+
+    private func finishIfAlone() {
+        if isEnding, producers.allSatisfy({ $0.watch == nil }) { finish() }
+    }
+
+    /// Writes what is left, and ends.
+    private func finish() -> Never {
+        while writeBatch() {}
+        log.finish()
+        for producer in producers where producer.ring.tail != producer.ring.durable {
+            producer.ring.storeDurable(producer.ring.tail)
+            producer.ringBell()
+        }
+        exit(0)
+    }
+
+    // MARK: Waking and sleeping
+
+    /// A producer rang, or is gone together with the supervisor.
+    private func heard(_ producer: Producer) {
+        if !producer.takeBell(), let watch = producer.watch {
+            loop.remove(watch)
+            producer.watch = nil
+            drainRings()
+            return finishIfAlone()
+        }
+        drainRings()
+    }
+
+    /// Writes what is committed; then rests, or sleeps if there was nothing.
+    func drainRings() {
+        guard !isDrainBusy else { return }
+        isDrainBusy = true
+        defer { isDrainBusy = false }
+        if let resting { loop.cancel(resting) }
+        resting = nil
+        setSleep(.awake)
+        var wrote = false
+        // A bound, so that pings are answered under any flood.
+        for _ in 0..<16 {
+            guard !isHalted, writeBatch() else { break }
+            wrote = true
+        }
+        if isHalted {
+            // Looks by itself; nobody need ring.
+            return setSleep(.resting)
+        }
+        if unsyncedBlocks > 0 { sync() }
+        if wrote { return rest() }
+        setSleep(.asleep)
+        // What was committed before it could be seen that this process sleeps.
+        if producers.contains(where: { $0.ring.backlog > 0 }) { rest() }
+    }
+
+    private func rest() {
+        setSleep(.resting)
+        resting = loop.after(Recorder.rest) { [unowned self] in drainRings() }
+    }
+
+    private func setSleep(_ sleep: RecordRing.Sleep) {
+        for producer in producers { producer.ring.setSleep(sleep) }
+    }
+
+    /// What happens every `audit.sync`: syncs what passed, rotates, looks whether the log is still there.
+    private func tick() {
+        loop.after(max(10_000_000, generation.sync)) { [unowned self] in
+            keepHouse()
+            tick()
+        }
+    }
+
+    private var lastHouse: UInt64 = 0
+    private var lastRemoval = PollLoop.now()
+    private var lastMark = PollLoop.now()
+
+    private func keepHouse() {
+        if isDirty { sync() }
+        let now = PollLoop.now()
+        guard now - lastHouse >= 250_000_000 else { return }
+        lastHouse = now
+        context.counters.set(.recordBacklog, producers.reduce(0) { $0 + $1.ring.backlog })
+        attempt {
+            try log.replaceLost()
+            if log.isRotationDue {
+                try log.rotate()
+                isDirty = false
+                removeOld()
+            }
+            // A quiet log ends in a checkpoint too.
+            if now - lastMark > 60_000_000_000 {
+                lastMark = now
+                try log.checkpoint()
+                if log.unsavedCheckpoint != nil { sync() }
+            }
+        }
+        if now - lastRemoval > 3_600_000_000_000 { removeOld() }
+    }
+
+    private func removeOld() {
+        lastRemoval = PollLoop.now()
+        attempt { try log.removeOld() }
+    }
+
+    /// Does something that writes lines of the recorder's own.
+    private func attempt(_ work: () throws -> Void) {
+        guard !isHalted else { return }
+        do {
+            try work()
+        } catch {
+            failed(error)
+        }
+    }
+
+    // MARK: Syncing
+
+    /// Asks for a sync of everything written; one is under way at a time.
+    func sync() {
+        guard !syncing.isBusy else {
+            mustSyncAgain = true
+            return
+        }
+        isDirty = false
+        let blocks = unsyncedBlocks
+        unsyncedBlocks = 0
+        let checkpoint = log.unsavedCheckpoint
+        let tails = producers.map(\.ring.tail)
+        syncing.sync(log.file.descriptor) { [unowned self] error in
+            if error == 0 {
+                context.counters.add(.blocksSynced, blocks)
+                for (producer, tail) in zip(producers, tails) { producer.becameDurable(tail) }
+                if let checkpoint { log.save(checkpoint, syncs: false) }
+            } else {
+                log.note(FileError("sync the log", error))
+                isDirty = true
+                unsyncedBlocks += blocks
+            }
+            if mustSyncAgain {
+                mustSyncAgain = false
+                if error == 0 { sync() }
+            }
+        }
+    }
+
+    // MARK: When nothing can be written
+
+    /// Something could not be written.
+    func failed(_ error: any Error) {
+        log.note(error)
+        if (error as? FileError)?.isFull == true, log.giveUpReserve() {
+            setStopped(true)
+            context.log.error("no disk space left: until there is, only denials are recorded, in what was held back")
+            // Into the room that was just given up.
+            attempt {
+                try log.write(
+                    .recovery, "audit stopped: no disk space left; only denials are recorded", isSigned: true)
+                isDirty = true
+                unsyncedBlocks += 1
+            }
+            loop.after(Recorder.retry) { [unowned self] in tryAgain() }
+            return
+        }
+        guard !isHalted else { return }
+        isHalted = true
+        if !isStopped { setStopped(true) }
+        context.log.error("records cannot be written: rings fill, and what cannot be recorded is refused")
+        loop.after(Recorder.retry) { [unowned self] in tryAgain() }
+    }
+
+    private func setStopped(_ stopped: Bool) {
+        isStopped = stopped
+        context.counters.set(.recordsStopped, stopped ? 1 : 0)
+        for producer in producers { producer.ring.setStopped(stopped) }
+    }
+
+    /// Looks whether there is room again.
+    private func tryAgain() {
+        guard isStopped || isHalted else { return }
+        let wasHalted = isHalted
+        log.holdReserve()
+        if log.hasReserve || generation.reserve == 0 {
+            isHalted = false
+            attempt { try log.write(.recovery, "audit goes on", isSigned: true) }
+            if !isHalted {
+                setStopped(false)
+                isDirty = true
+                context.log.info("records are written again")
+                return drainRings()
+            }
+        }
+        // Without the reserve denials may still find room.
+        if wasHalted, !log.hasReserve {
+            isHalted = false
+            drainRings()
+        }
+        if isStopped, !isHalted { loop.after(Recorder.retry) { [unowned self] in tryAgain() } }
     }
 }

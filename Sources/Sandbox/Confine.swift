@@ -12,6 +12,8 @@ public struct ConfinementOptions: Sendable {
     public var descriptors: UInt64?
     /// RLIMIT_AS is set. Sanitised builds reserve terabytes and go without.
     public var limitsAddressSpace = true
+    /// The directory in which the recorder works: everything it opens stands beneath it. Nil: it can open nothing.
+    public var recordDirectory: Int32?
     /// Pretend that the kernel has this Landlock ABI (0: none); `nil` asks the kernel. For tests of degradation.
     public var landlockABI: Int?
 
@@ -58,13 +60,13 @@ extension Sandbox {
         report[.capabilities] = .enforced
         _ = try must(.noNewPrivileges, sandbox_no_new_privileges())
         report[.noNewPrivileges] = .enforced
-        restrictByLandlock(abi: abi, &report)
+        restrictByLandlock(abi: abi, recordDirectory: options.recordDirectory, &report)
         try followParent(options.expectedParent, &report)
         // After the user namespace: a process that is not dumpable could not write its own uid_map.
         _ = try must(.notDumpable, sandbox_not_dumpable())
         report[.notDumpable] = .enforced
         // Last: it forbids everything above.
-        try loadFilter(systemCalls.flatMap(\.rules), unlisted: unlisted)
+        try loadFilter(systemCalls.flatMap(\.rules), unlisted: unlisted, recordDirectory: options.recordDirectory)
         report[.systemCalls] = .enforced
         if promise(.helperThreads) == .required { report[.helperThreads] = .enforced }
 
@@ -106,7 +108,7 @@ extension Sandbox {
             ? FacilityState(sandbox_empty_root()) : .missing(.needs(.mountNamespace))
     }
 
-    private func restrictByLandlock(abi: Int, _ report: inout ConfinementReport) {
+    private func restrictByLandlock(abi: Int, recordDirectory: Int32?, _ report: inout ConfinementReport) {
         let states = landlockStates(abi: abi) { rights in
             let ruleset = sandbox_landlock_ruleset(Int32(abi), rights.files, rights.network, rights.scopes)
             guard ruleset >= 0 else { return ruleset }
@@ -114,6 +116,14 @@ extension Sandbox {
                 let allowed = unsafe path.withCString { name in
                     unsafe sandbox_landlock_allow(ruleset, LandlockRights.readFile | LandlockRights.readDirectory, name)
                 }
+                if allowed < 0 {
+                    _ = close(ruleset)
+                    return allowed
+                }
+            }
+            if writesRecords, let recordDirectory {
+                let allowed = sandbox_landlock_allow_in(
+                    ruleset, LandlockRights.recordFiles & rights.files, recordDirectory)
                 if allowed < 0 {
                     _ = close(ruleset)
                     return allowed

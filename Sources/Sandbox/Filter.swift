@@ -15,8 +15,10 @@ enum FilterArchitecture: CaseIterable {
 }
 
 /// Builds the filter of these rules, loads it into the kernel, and gives the memory back that libseccomp took for it.
-func loadFilter(_ rules: [SystemCallRule], unlisted: UnlistedCall) throws(SandboxError) {
-    try unsafe withFilter(rules, unlisted, architecture: .running) { filter throws(SandboxError) in
+func loadFilter(
+    _ rules: [SystemCallRule], unlisted: UnlistedCall, recordDirectory: Int32? = nil
+) throws(SandboxError) {
+    try unsafe withFilter(rules, unlisted, architecture: .running, recordDirectory: recordDirectory) { filter throws(SandboxError) in
         let loaded = unsafe sandbox_filter_load(filter)
         guard loaded == 0 else { throw .failed(.systemCalls, errno: -loaded) }
     }
@@ -41,7 +43,7 @@ func systemCallNumber(_ name: String, _ architecture: FilterArchitecture) -> Int
 
 private func withFilter(
     _ rules: [SystemCallRule], _ unlisted: UnlistedCall, architecture: FilterArchitecture,
-    _ use: (OpaquePointer) throws(SandboxError) -> Void
+    recordDirectory: Int32? = nil, _ use: (OpaquePointer) throws(SandboxError) -> Void
 ) throws(SandboxError) {
     guard let filter = unsafe sandbox_filter_new(architecture.token, unlisted == .refused ? EPERM : 0) else {
         throw .failed(.systemCalls, errno: ENOMEM)
@@ -53,6 +55,7 @@ private func withFilter(
                 switch condition.value {
                 case .number(let number): number
                 case .ownProcess: UInt64(getpid())
+                case .recordDirectory: UInt64(UInt32(bitPattern: recordDirectory ?? .max))
                 }
             return sandbox_condition(argument: condition.argument, mask: condition.mask, value: value)
         }

@@ -12,6 +12,8 @@ struct LandlockRights: Sendable, Hashable {
 
     static let readFile: UInt64 = 1 << 2
     static let readDirectory: UInt64 = 1 << 3
+    /// Write and read files, list, remove and make regular files, cut them (ABI 3).
+    static let recordFiles: UInt64 = 1 << 1 | readFile | readDirectory | 1 << 5 | 1 << 8 | 1 << 14
     static let bindTCP: UInt64 = 1 << 0
     static let connectTCP: UInt64 = 1 << 1
 

@@ -161,12 +161,15 @@ public struct Sandbox: Sendable {
         constructions: [.helperThreads: "test_a_worker_has_no_more_threads_than_its_role_may_start"],
         limits: Limits(descriptors: 1024, fileSize: nil, helperThreads: 1),
         systemCalls: [
-            .memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .pollLoop, .noFiles, .recordFiles,
+            .memory, .process, .threads, .descriptors, .sockets, .sendingToPeer, .pollLoop, .recordFiles,
         ]
     )
 }
 
 extension Sandbox {
+    /// The role works in the directory of the audit log.
+    var writesRecords: Bool { role == .recorder }
+
     /// How many threads the role may start beside its first one.
     public var helperThreads: Int { Int(limits.helperThreads) }
 
@@ -179,8 +182,8 @@ extension Sandbox {
             namespaces.contains { $0.facility == facility } ? .required : .none
         case .emptyRoot: emptyRoot ? .required : .none
         case .landlockFiles:
-            // Where there is neither an own root nor a right to open anything, seccomp denies the same.
-            readablePaths.isEmpty ? .whereOffered : .required
+            // Where there is no right to open anything, seccomp denies the same.
+            readablePaths.isEmpty && !writesRecords ? .whereOffered : .required
         case .landlockTCP, .landlockScopes: .whereOffered
         case .diesWithSupervisor: diesWithSupervisor ? .required : .none
         case .singleThread, .capabilities, .noNewPrivileges, .systemCalls, .helperThreads, .limits, .addressSpace,
@@ -198,6 +201,7 @@ extension Sandbox {
         "dialer: any address it can route to, any Unix socket its user may open; which of them a role may ask for, its code checks",
         "dialer: code of files it can read or was handed may be mapped, never memory that it wrote (name service modules)",
         "dialer before Landlock ABI 6: abstract Unix sockets; before ABI 4: TCP bind (it can never listen)",
+        "recorder: files beneath the audit log's directory; before Landlock (or without it) what ../ leads to from there",
         "route, recorder, launcher on a host without user namespaces: mounts and network exist for them, and seccomp alone refuses them",
     ]
 }

@@ -210,9 +210,22 @@ extension SystemCallGroup {
             .argument(2, is: UInt64(number)))
     }
 
-    /// Room for the recorder's work (append, sync, rotate), which comes with it: `pwrite64`, `fsync`, `fdatasync`, `ftruncate` on held
-    /// descriptors, `openat`, `renameat` and `unlinkat` beneath a directory descriptor that Landlock is told of before it restricts.
-    static let recordFiles = SystemCallGroup("record files", [])
+    /// The recorder's files: append, read back, sync, cut and reserve on descriptors it holds; open, rename, remove and list by names that begin at the
+    /// directory it was handed, of which Landlock was told. glibc's own attempts, which begin at the working directory, get an error.
+    static let recordFiles = SystemCallGroup(
+        "record files",
+        noFiles.rules.filter { $0.name != "openat" } + [
+            .allow("openat", .recordDirectory(0)),
+            .refuse("openat", EACCES, .argument(0, masked: 0x8000_0000, is: 0x8000_0000)),
+            .allow("renameat", .recordDirectory(0), .recordDirectory(2)),
+            .allow("unlinkat", .recordDirectory(0), .argument(2, is: 0)),
+            .allow("getdents64"),
+            .allow("pread64"),
+            .allow("fsync"),
+            .allow("fdatasync"),
+            .allow("ftruncate"),
+            .allow("fallocate"),
+        ])
 }
 
 private let protWrite = UInt64(PROT_WRITE)

@@ -5,6 +5,8 @@ struct Condition: Sendable, Hashable {
         case number(UInt64)
         /// The id of the process that confines itself.
         case ownProcess
+        /// The directory in which the recorder works; a number that is no descriptor's where there is none.
+        case recordDirectory
     }
 
     let argument: UInt32
@@ -24,6 +26,11 @@ struct Condition: Sendable, Hashable {
     /// Of the bits in `mask`, exactly these are set.
     static func argument(_ index: UInt32, masked mask: UInt64, is bits: UInt64) -> Condition {
         Condition(argument: index, mask: mask, value: .number(bits))
+    }
+
+    /// The argument, an `int`, is the descriptor of the recorder's directory.
+    static func recordDirectory(_ index: UInt32) -> Condition {
+        Condition(argument: index, mask: 0xffff_ffff, value: .recordDirectory)
     }
 
     /// The argument is this process's own id.

@@ -66,6 +66,23 @@ public struct SegmentError: Error, Equatable, Sendable {
         unsafe ck_store_release(base, offset, value)
     }
 
+    /// Copies bytes into the mapping. Only the one writer calls this; a range outside the mapping is a programming error.
+    func write(_ bytes: Span<UInt8>, at offset: Int) {
+        precondition(writable && offset >= 0 && bytes.count <= size - offset, "bytes outside the segment")
+        // Safe: the range lies inside the mapping, as just checked, and the span is valid within the closure.
+        unsafe bytes.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            unsafe (base + offset).copyMemory(from: start, byteCount: source.count)
+        }
+    }
+
+    /// Appends a copy of `count` bytes; what is judged is the copy, which the other process cannot change any more.
+    func read(_ count: Int, at offset: Int, appendingTo bytes: inout [UInt8]) {
+        precondition(offset >= 0 && count >= 0 && count <= size - offset, "bytes outside the segment")
+        // Safe: as above.
+        unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(start: base + offset, count: count))
+    }
+
     @inline(__always)
     private func check(_ offset: Int) {
         precondition(offset >= 0 && offset & 7 == 0 && offset <= size - 8, "offset outside the segment")

@@ -5,7 +5,7 @@ import Glibc
 struct OwnDirectory {
     let path: String
     /// Held open: the lock ends with the process, however it ends.
-    private let lock: Int32
+    let lock: Int32
 
     /// Makes the directory, and its parents, where they are missing. As root, a new directory becomes `owner`'s.
     /// - Throws: `StartError` naming the path.
@@ -28,8 +28,11 @@ struct OwnDirectory {
     }
 
     /// Checks and locks the directory as the user the daemon runs as.
+    /// - Parameter patience: how long to wait for one that holds it and is about to end, in tenths of a second.
     /// - Throws: `StartError` if others may write there, it cannot be written, or another daemon holds it.
-    init(_ path: String, purpose: String, option: String) throws(StartError) {
+    init(
+        _ path: String, purpose: String, option: String, lockName: String = "lock", patience: Int = 0
+    ) throws(StartError) {
         // The name itself first: in a directory that others may write (/tmp), somebody else could have put a link there.
         _ = try OwnDirectory.owned(path, purpose, following: false)
         let status = try OwnDirectory.owned(path, purpose, following: true)
@@ -37,10 +40,16 @@ struct OwnDirectory {
         guard status.st_mode & 0o022 == 0 else {
             throw StartError("the \(purpose) \(path) can be written by others; chmod go-w \(path)")
         }
-        let file = path + "/lock"
+        let file = path + "/" + lockName
         lock = unsafe open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard lock >= 0 else { throw StartError("cannot write to the \(purpose) \(path) (\(option))", code: errno) }
-        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+        var left = patience
+        while flock(lock, LOCK_EX | LOCK_NB) != 0 {
+            if left > 0 {
+                left -= 1
+                usleep(100_000)
+                continue
+            }
             let holder = OwnDirectory.readPID(lock)
             throw StartError(
                 "the \(purpose) \(path) is in use by another mcpgw\(holder.map { " (process \($0))" } ?? "");"

@@ -49,7 +49,7 @@ struct StateDirectory {
     mutating func sessionKeys() throws(StartError) -> [[UInt8]] {
         if let directory {
             do throws(StartError) {
-                return try SessionKeyFile.load(in: directory)
+                return try KeyFile.session.load(in: directory)
             } catch {
                 try doWithout(error)
             }
@@ -57,6 +57,21 @@ struct StateDirectory {
         var key: [UInt8] = []
         SecureRandom.append(IngressGeneration.keyLength, to: &key)
         return [key]
+    }
+
+    /// The secret of the key that signs checkpoints of the audit log; without a directory, one that ends with this process.
+    /// - Throws: as `sessionKeys`.
+    mutating func auditKey() throws(StartError) -> [UInt8] {
+        if let directory {
+            do throws(StartError) {
+                if let key = try KeyFile.audit.load(in: directory).first { return key }
+            } catch {
+                try doWithout(error)
+            }
+        }
+        var key: [UInt8] = []
+        SecureRandom.append(RecorderGeneration.checkpointKeyLength, to: &key)
+        return key
     }
 
     /// What the kernel says where a directory cannot be written; anything else (another's directory, a running daemon) is never passed over.

@@ -133,8 +133,9 @@ extension Supervisor {
         var sent = worker.send(.generation, descriptors: [descriptor]) {
             GenerationMessage(number: generation, ticket: $0).encode()
         }
-        for segment in HandedSegment.all(for: worker, among: inOrder, processTable: processTable.readOnly) {
-            sent = sent && worker.send(.segment, descriptors: [segment.descriptor], segment.message)
+        for segment in HandedSegment.all(for: worker, among: inOrder, processTable: processTable.readOnly, records: records)
+        {
+            sent = sent && worker.send(.segment, descriptors: segment.descriptors, segment.message)
         }
         guard sent else {
             worker.killReason = "does not take its descriptors"
@@ -153,7 +154,8 @@ extension Supervisor {
             ).write(&writer)
         case .dialer: DialerGeneration(configuration).write(&writer)
         case .console: ConsoleGeneration(configuration, owner: geteuid()).write(&writer)
-        case .supervisor, .launcher, .recorder: EmptyGeneration().write(&writer)
+        case .recorder: RecorderGeneration(configuration, checkpointKey: checkpointKey).write(&writer)
+        case .supervisor, .launcher: EmptyGeneration().write(&writer)
         }
         return writer.bytes
     }
@@ -182,6 +184,8 @@ extension Supervisor {
         case (.condemn, .running), (.condemn, .draining):
             let message = try CondemnMessage(decoding: payload)
             try condemnPeer(message, reporter: worker)
+        case (.condemnProducer, .running), (.condemnProducer, .draining):
+            try condemnProducer(try NumberMessage(decoding: payload).number, reporter: worker)
         case (_, .killing), (_, .ending):
             break  // already sentenced
         default:
@@ -208,6 +212,15 @@ extension Supervisor {
             return handle(.condemned, reporter)
         }
         condemn(accused, message.violation, reporter: reporter.label)
+    }
+
+    /// The recorder is believed without a limit: restarting it because one worker goes on writing nonsense would harm all the others.
+    private func condemnProducer(_ number: UInt64, reporter: WorkerProcess) throws(LinkViolation) {
+        guard reporter.id.role == .recorder, let role = Role(rawValue: UInt8(truncatingIfNeeded: number >> 32)),
+            let accused = workers[Topology.WorkerID(role: role, index: UInt16(truncatingIfNeeded: number))],
+            accused.ring != nil
+        else { throw .notPermitted }
+        condemn(accused, .badPayload, reporter: reporter.label)
     }
 
     /// Accusations by one worker that are believed within a crash window.

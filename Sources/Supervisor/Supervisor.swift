@@ -48,6 +48,10 @@ public final class Supervisor {
     let state: StateDirectory
     /// The keys of session ids, newest first: the ingress's, which gets them at each start.
     let sessionKeys: [[UInt8]]
+    /// The secret of the key that signs checkpoints: the recorder's, which gets it at each start.
+    let checkpointKey: [UInt8]
+    /// Where the recorder writes.
+    let records: RecordPlace
     /// The key of each route's event ids, for as long as this process lives.
     let eventKeys: [[UInt8]]
 
@@ -85,6 +89,7 @@ public final class Supervisor {
         let owner = account.map { (uid: $0.uid, gid: $0.gid) }
         var state = StateDirectory(configuration)
         try state.prepare(owner: owner)
+        try RecordPlace.prepare(configuration, owner: owner)
         try OwnDirectory.prepare(configuration.runtimeDirectory, purpose: "runtime directory", owner: owner)
         if !listeners.contains(where: { $0.use == .mcp }) {
             listeners.append(try Listeners.bind(.mcp, configuration.listen, option: "--listen"))
@@ -95,6 +100,8 @@ public final class Supervisor {
         try Supervisor.dropPrivileges(account)
         try state.open()
         sessionKeys = try state.sessionKeys()
+        checkpointKey = try state.auditKey()
+        records = try RecordPlace(configuration)
         eventKeys = configuration.routes.map { _ in
             (0..<RouteGeneration.eventKeyLength).map { _ in UInt8.random(in: .min ... .max) }
         }

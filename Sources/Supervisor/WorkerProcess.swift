@@ -16,6 +16,8 @@ final class WorkerProcess {
     let counters: (writable: Int32, readOnly: Int32)
     /// The writable descriptor of an ingress's or route's sessions, which nobody else gets; it outlives every process of this worker.
     let sessionState: Int32?
+    /// The record ring of an ingress or a route.
+    let ring: WorkerRing?
 
     var state: WorkerState = .idle
     var history: CrashHistory
@@ -50,6 +52,7 @@ final class WorkerProcess {
             let readOnly = ck_reopen_read_only(writable)
             guard readOnly >= 0 else { throw SegmentError(action: "reopen a segment", code: -readOnly) }
             counters = (writable, readOnly)
+            ring = [.ingress, .route].contains(id.role) ? try WorkerRing() : nil
             sessionState =
                 switch id.role {
                 case .ingress: try SessionTable.create(floor: sessionFloor)

@@ -52,11 +52,27 @@ public enum Counter: Int, CaseIterable, Sendable {
     case denied = 23
     /// Items taken out of lists because their reader may not use them.
     case withheldItems = 24
+    /// Records committed to the worker's ring.
+    case recordsCommitted = 40
+    /// Records that the ring had no room for.
+    case recordsRefused = 41
+    /// Lines the recorder wrote.
+    case recordsWritten = 42
+    /// Denials that are on disk.
+    case blocksSynced = 43
+    /// Failures of the recorder to write, sync, rotate or remove.
+    case recordErrors = 44
+    /// Producers condemned for what they wrote into their rings.
+    case producersCondemned = 45
+    /// Bytes committed and not written yet, over all rings (a gauge).
+    case recordBacklog = 46
+    /// 1 while nothing but denials is recorded, because the disk is full (a gauge).
+    case recordsStopped = 47
 
     /// Whether the value goes down too; such a slot starts at 0 in every new worker.
     public var isGauge: Bool {
         switch self {
-        case .openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes: true
+        case .openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes, .recordBacklog, .recordsStopped: true
         default: false
         }
     }

@@ -53,16 +53,23 @@ public enum Bootstrap {
             log.error("the supervisor handed over no state, or that of another role; exiting")
             exit(70)
         }
+        guard (inherited.ring != nil) == arguments.role.keepsRecords,
+            (inherited.recordDirectory != nil) == (arguments.role == .recorder)
+        else {
+            log.error("the supervisor handed over no place for records, or that of another role; exiting")
+            exit(70)
+        }
         let context = WorkerContext(
             arguments: arguments, generation: inherited.generation, configuration: inherited.configuration,
-            counters: Counters(segment), state: inherited.state, segments: inherited.segments)
+            counters: Counters(segment), state: inherited.state, segments: inherited.segments, ring: inherited.ring,
+            rings: inherited.rings, recordDirectory: inherited.recordDirectory)
         do {
             try warmUp()
         } catch {
             log.error("\(error)")
             exit(72)
         }
-        let report = confine(arguments, log)
+        let report = confine(arguments, log, recordDirectory: inherited.recordDirectory?.descriptor)
         return Outcome(
             context: context, supervision: Supervision(companion: companion, log: context.log),
             control: controlDescriptor,
@@ -70,8 +77,11 @@ public enum Bootstrap {
     }
 
     /// Confines the process; what the host does not offer is said once, here, and stays visible in status and metrics.
-    private static func confine(_ arguments: WorkerArguments, _ log: Log) -> ConfinementReport {
+    private static func confine(
+        _ arguments: WorkerArguments, _ log: Log, recordDirectory: Int32?
+    ) -> ConfinementReport {
         var options = ConfinementOptions(expectedParent: arguments.supervisor)
+        options.recordDirectory = recordDirectory
         options.strict = arguments.isStrict
         do throws(SandboxError) {
             let report = try Sandbox.of(arguments.role).confine(options)
@@ -94,6 +104,9 @@ public enum Bootstrap {
         var counters: Int32?
         var state: Int32?
         var segments: [SharedSegment] = []
+        var ring: RingDescriptors?
+        var rings: [RingDescriptors] = []
+        var recordDirectory: RecordDirectory?
     }
 
     /// Reads control frames, waiting for each, until `begin`.
@@ -116,7 +129,8 @@ public enum Bootstrap {
                 result.configuration = try contents(of: descriptor)
             case .segment:
                 let message = try SegmentMessage(decoding: payload.span)
-                let descriptor = try companion.receive(message.ticket, count: 1)[0]
+                let descriptors = try companion.receive(message.ticket, count: message.use.descriptorCount)
+                let descriptor = descriptors[0]
                 switch message.use {
                 case .ownCounters: result.counters = descriptor
                 case .state:
@@ -126,6 +140,20 @@ public enum Bootstrap {
                     guard let role = Role(rawValue: message.role) else { throw .badPayload }
                     result.segments.append(
                         SharedSegment(use: message.use, role: role, index: message.index, descriptor: descriptor))
+                case .ring, .ringReader:
+                    guard let role = Role(rawValue: message.role), role.keepsRecords else { throw .badPayload }
+                    let ring = RingDescriptors(
+                        role: role, index: message.index, data: descriptor, progress: descriptors[1],
+                        bell: descriptors[2])
+                    if message.use == .ringReader {
+                        result.rings.append(ring)
+                    } else {
+                        guard result.ring == nil else { throw .notPermitted }
+                        result.ring = ring
+                    }
+                case .recordDirectory:
+                    guard result.recordDirectory == nil else { throw .notPermitted }
+                    result.recordDirectory = RecordDirectory(descriptor: descriptor, lock: descriptors[1])
                 }
             case .begin:
                 guard bytes.isEmpty else { throw .notPermitted }

@@ -74,7 +74,13 @@ public final class Supervision {
     }
 
     /// The control link is gone: the supervisor is.
-    func lost() -> Never {
-        exit(0)
+    func lost() {
+        guard let role else { exit(0) }
+        role.supervisorLost()
+    }
+
+    /// Reports that what a worker wrote into its record ring is no record.
+    public func condemnProducer(_ ring: RingDescriptors) {
+        sendFrame(.condemnProducer, NumberMessage(number: UInt64(ring.role.rawValue) << 32 | UInt64(ring.index)).encode())
     }
 }

@@ -21,6 +21,30 @@ public struct SharedSegment {
 extension Role {
     /// Whether the role's workers have a segment of state that outlives them.
     var keepsState: Bool { self == .ingress || self == .route }
+    /// Whether the role's workers have a record ring.
+    public var keepsRecords: Bool { self == .ingress || self == .route }
+}
+
+/// A record ring's descriptors, at either end; the worker's.
+public struct RingDescriptors: Sendable {
+    /// Whose ring it is.
+    public let role: Role
+    /// Which one of that role.
+    public let index: UInt16
+    /// The segment that the producer writes.
+    public let data: Int32
+    /// The segment that the recorder writes.
+    public let progress: Int32
+    /// The socket on which either end wakes the other. It ends when the supervisor and the other end have.
+    public let bell: Int32
+}
+
+/// The directory in which the recorder works.
+public struct RecordDirectory: Sendable {
+    /// The directory.
+    public let descriptor: Int32
+    /// Held for its lock.
+    public let lock: Int32
 }
 
 /// What a worker knows and holds when its role begins.
@@ -42,12 +66,18 @@ public final class WorkerContext {
     public let state: Int32?
     /// Segments of others.
     public let segments: [SharedSegment]
+    /// The worker's own record ring; nil in roles that record nothing.
+    public let ring: RingDescriptors?
+    /// All record rings, for the recorder.
+    public let rings: [RingDescriptors]
+    /// Where the recorder writes; nil in other roles.
+    public let recordDirectory: RecordDirectory?
     /// Its log.
     public let log: Log
 
     init(
         arguments: WorkerArguments, generation: UInt64, configuration: [UInt8], counters: Counters, state: Int32?,
-        segments: [SharedSegment]
+        segments: [SharedSegment], ring: RingDescriptors?, rings: [RingDescriptors], recordDirectory: RecordDirectory?
     ) {
         role = arguments.role
         index = arguments.index
@@ -57,6 +87,9 @@ public final class WorkerContext {
         self.counters = counters
         self.state = state
         self.segments = segments
+        self.ring = ring
+        self.rings = rings
+        self.recordDirectory = recordDirectory
         log = Log(role: role, name: role == .route ? name : nil)
     }
 
@@ -103,6 +136,8 @@ public protocol WorkerRole: AnyObject {
     func routeChanged(_ state: RouteStateMessage)
     /// Take nothing new, finish what is in flight, then call `Supervision.finish`.
     func drain()
+    /// The supervisor is gone.
+    func supervisorLost()
 }
 
 extension WorkerRole {
@@ -112,6 +147,8 @@ extension WorkerRole {
     }
     /// A role that serves no listener is never given one; what comes anyway is closed.
     public func serve(_ listener: ListenerMessage, descriptor: Int32) { close(descriptor) }
+    /// Everything but the recorder ends with it.
+    public func supervisorLost() { exit(0) }
     /// Most roles do not care.
     public func routeChanged(_ state: RouteStateMessage) {}
 }

@@ -20,7 +20,7 @@ import Testing
 
     private func refusal(_ directory: OwnDirectory) -> StartError? {
         do throws(StartError) {
-            _ = try SessionKeyFile.load(in: directory)
+            _ = try KeyFile.session.load(in: directory)
             return nil
         } catch {
             return error
@@ -46,32 +46,32 @@ import Testing
     @Test func theFirstStartMakesAKeyForTheOwnerAloneAndLaterOnesKeepIt() throws {
         try withState { directory in
             let old = umask(0o777)
-            let keys = try SessionKeyFile.load(in: directory)
+            let keys = try KeyFile.session.load(in: directory)
             umask(old)
             #expect(keys.map(\.count) == [32])
             var status = stat()
             #expect(unsafe lstat(directory.path + "/session.key", &status) == 0)
             #expect(status.st_mode == S_IFREG | 0o600 && status.st_size == 32 && status.st_nlink == 1)
             #expect(names(in: directory.path) == ["lock", "session.key"], "nothing is left over")
-            #expect(try SessionKeyFile.load(in: directory) == keys)
+            #expect(try KeyFile.session.load(in: directory) == keys)
         }
     }
 
     @Test func everyInstallationHasAKeyOfItsOwn() throws {
         var keys: Set<[UInt8]> = []
-        for _ in 0..<8 { try withState { keys.insert(try SessionKeyFile.load(in: $0)[0]) } }
+        for _ in 0..<8 { try withState { keys.insert(try KeyFile.session.load(in: $0)[0]) } }
         #expect(keys.count == 8)
     }
 
     @Test func aRotatedKeyIsTheSecondAndIsNeverMade() throws {
         try withState { directory in
-            let first = try SessionKeyFile.load(in: directory)
+            let first = try KeyFile.session.load(in: directory)
             #expect(unsafe rename(directory.path + "/session.key", directory.path + "/session.key.old") == 0)
-            let rotated = try SessionKeyFile.load(in: directory)
+            let rotated = try KeyFile.session.load(in: directory)
             #expect(rotated.count == 2 && rotated[1] == first[0] && rotated[0] != first[0])
-            #expect(try SessionKeyFile.load(in: directory) == rotated)
+            #expect(try KeyFile.session.load(in: directory) == rotated)
             #expect(unsafe unlink(directory.path + "/session.key.old") == 0)
-            #expect(try SessionKeyFile.load(in: directory) == [rotated[0]])
+            #expect(try KeyFile.session.load(in: directory) == [rotated[0]])
         }
     }
 
@@ -79,7 +79,7 @@ import Testing
         try withState { directory in
             write(directory.path + "/session.key", one)
             write(directory.path + "/session.key.old", one)
-            let keys = try SessionKeyFile.load(in: directory)
+            let keys = try KeyFile.session.load(in: directory)
             #expect(keys == [one])
         }
     }
@@ -88,7 +88,7 @@ import Testing
         try withState { directory in
             let unfinished = directory.path + "/session.key.new"
             write(unfinished, [1, 2, 3], mode: 0o666)
-            let keys = try SessionKeyFile.load(in: directory)
+            let keys = try KeyFile.session.load(in: directory)
             #expect(keys.map(\.count) == [32])
             #expect(unsafe access(unfinished, F_OK) != 0)
         }
@@ -162,7 +162,7 @@ import Testing
             let target = directory.path + "/elsewhere"
             write(target, two)
             #expect(unsafe symlink(target, directory.path + "/session.key.new") == 0)
-            let keys = try SessionKeyFile.load(in: directory)
+            let keys = try KeyFile.session.load(in: directory)
             var kept = [UInt8](repeating: 0, count: 64)
             let descriptor = unsafe open(target, O_RDONLY | O_CLOEXEC)
             #expect(unsafe read(descriptor, &kept, 64) == 32)

@@ -32,7 +32,7 @@ import Testing
             let first = try start(base + "/a/b", isRequired: isRequired)
             #expect(first.state.problem == nil)
             // A second run would be refused while this process holds the lock.
-            let again = try SessionKeyFile.load(in: try #require(first.state.directory))
+            let again = try KeyFile.session.load(in: try #require(first.state.directory))
             #expect(again == first.keys)
         }
     }

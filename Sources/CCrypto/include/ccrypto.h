@@ -43,6 +43,16 @@ cc_sha256 *cc_sha256_new(void);
 void cc_sha256_free(cc_sha256 *sha);
 int cc_sha256_digest(cc_sha256 *sha, const uint8_t *bytes, size_t size, uint8_t out[CC_DIGEST]);
 
+// Ed25519 (RFC 8032). One thread at a time. The keys are the 32 bytes of the RFC; the library is given the message whole.
+enum { CC_SIGNATURE = 64 };
+typedef struct cc_ed25519 cc_ed25519;
+cc_ed25519 *cc_ed25519_signing(const uint8_t key[CC_KEY]);
+cc_ed25519 *cc_ed25519_verifying(const uint8_t key[CC_KEY]);
+void cc_ed25519_free(cc_ed25519 *key);
+int cc_ed25519_public(cc_ed25519 *key, uint8_t out[CC_KEY]);
+int cc_ed25519_sign(cc_ed25519 *key, const uint8_t *bytes, size_t size, uint8_t out[CC_SIGNATURE]);
+int cc_ed25519_verify(cc_ed25519 *key, const uint8_t *bytes, size_t size, const uint8_t signature[CC_SIGNATURE]);
+
 // Whether two byte strings are equal, in a time that depends on `size` alone. Needs no library.
 bool cc_equal(const uint8_t *a, const uint8_t *b, size_t size);
 

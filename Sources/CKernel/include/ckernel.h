@@ -86,6 +86,17 @@ int ck_pipe(int ends[2]);
 // A non-blocking eventfd.
 int ck_event_descriptor(void);
 
+// --- files.c: what the recorder does with files and glibc does by calls that a confined worker has not
+
+// How many names a file has; 0: it was removed.
+long ck_file_links(int fd);
+
+// The names in a directory, each with a NUL behind it; the number of bytes stored. -E2BIG if `size` is not enough.
+long ck_directory_names(int directory, char *names, size_t size);
+
+// Makes sure that a file's first `size` bytes are on disk space of its own.
+int ck_reserve(int fd, uint64_t size);
+
 // --- sockets.c: listening and connecting
 
 // A bound, listening TCP socket on a numeric IPv4 or IPv6 address.

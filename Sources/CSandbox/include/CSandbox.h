@@ -64,6 +64,9 @@ int sandbox_landlock_ruleset(int abi, uint64_t files, uint64_t network, uint64_t
 /// Allows `rights` beneath `path`. Returns 0 as well when the path does not exist.
 int sandbox_landlock_allow(int ruleset, uint64_t rights, const char *path);
 
+/// Allows `rights` beneath an open directory.
+int sandbox_landlock_allow_in(int ruleset, uint64_t rights, int directory);
+
 /// landlock_restrict_self(2), and closes the ruleset.
 int sandbox_landlock_restrict(int ruleset);
 

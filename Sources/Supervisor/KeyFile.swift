@@ -2,18 +2,24 @@ import Configuration
 import Crypto
 import Glibc
 
-/// The installation's keys for session ids (DESIGN 6): 32 random bytes each, readable by the daemon's user alone.
+/// One of the installation's keys: 32 random bytes in a file of the state directory, readable by the daemon's user alone. It is made at the first start.
 ///
-/// `session.key` is made at the first start. To rotate it, rename it to `session.key.old` and restart: ids sealed with the old key are still read.
-enum SessionKeyFile {
-    static let name = "session.key"
-    static let oldName = "session.key.old"
+/// To rotate one that has a predecessor, rename `NAME` to `NAME.old` and restart: what the old key sealed is still read.
+struct KeyFile {
+    /// The keys for session ids (DESIGN 6).
+    static let session = KeyFile(name: "session.key", purpose: "session key")
+    /// The key that signs checkpoints of the audit log (DESIGN 10).
+    static let audit = KeyFile(name: "audit.key", purpose: "audit key")
+
+    let name: String
+    let purpose: String
+    var oldName: String { name + ".old" }
     /// A key that is not whole yet; one left by a crash is thrown away. The directory's lock keeps others from it.
-    private static let newName = "session.key.new"
+    private var newName: String { name + ".new" }
 
     /// The keys, newest first. Makes the first one if there is none.
     /// - Throws: `StartError` if a file is not safe to use; with an error number only if a key could not be written.
-    static func load(in directory: OwnDirectory) throws(StartError) -> [[UInt8]] {
+    func load(in directory: OwnDirectory) throws(StartError) -> [[UInt8]] {
         let descriptor = unsafe Glibc.open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw StartError("cannot open the state directory \(directory.path)", code: errno)
@@ -30,8 +36,8 @@ enum SessionKeyFile {
     }
 
     /// One key; nil if there is no such file.
-    private static func read(_ name: String, _ directory: Int32, _ path: String) throws(StartError) -> [UInt8]? {
-        let file = "the session key \(path)/\(name)"
+    private func read(_ name: String, _ directory: Int32, _ path: String) throws(StartError) -> [UInt8]? {
+        let file = "the \(purpose) \(path)/\(name)"
         // Without waiting: the name could be a pipe's.
         let descriptor = unsafe openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
         guard descriptor >= 0 else {
@@ -64,7 +70,7 @@ enum SessionKeyFile {
     }
 
     /// Writes a new key: whole or not at all, whenever the machine stops.
-    private static func make(_ directory: Int32, _ path: String) throws(StartError) -> [UInt8] {
+    private func make(_ directory: Int32, _ path: String) throws(StartError) -> [UInt8] {
         var key: [UInt8] = []
         SecureRandom.append(IngressGeneration.keyLength, to: &key)
         unsafe unlinkat(directory, newName, 0)
@@ -85,7 +91,7 @@ enum SessionKeyFile {
         return key
     }
 
-    private static func unwritten(_ path: String) -> StartError {
-        StartError("cannot write the session key \(path)/\(name)", code: errno)
+    private func unwritten(_ path: String) -> StartError {
+        StartError("cannot write the \(purpose) \(path)/\(name)", code: errno)
     }
 }

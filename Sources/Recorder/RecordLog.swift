@@ -1,0 +1,342 @@
+import AuditLog
+import CKernel
+import Configuration
+import Crypto
+import Glibc
+import Records
+import StrictJSON
+import Telemetry
+
+/// The audit log as the recorder keeps it: the file that is appended to, the chain, checkpoints, rotation, retention, the reserve of disk space.
+final class RecordLog {
+    /// Lines between two checkpoints.
+    private static let checkpointInterval: UInt64 = 4096
+
+    let directory: LogDirectory
+    let chain: LogChain
+    let library: CryptoLibrary
+    let log: Log
+    let counters: Counters
+    let generation: RecorderGeneration
+    private let builder: RecordBuilder
+    private(set) var file: LogFile
+    /// The time of the file's first line, as its text.
+    private var begun = ""
+    /// The number of the line of the last checkpoint.
+    private(set) var lastCheckpoint: UInt64 = 0
+    /// The last checkpoint, as long as it is not in the state file.
+    private(set) var unsavedCheckpoint: [UInt8]?
+    /// The descriptor of the reserve, as long as it is held back.
+    private var reserve: Int32?
+    /// What was found at the start: how far each ring's records are in the log, and which requests are closed.
+    private(set) var positions: [UInt64: UInt64] = [:]
+    private(set) var aborted: [UInt64: Set<UInt64>] = [:]
+
+    /// Opens the log and goes on where it ends; what cannot be gone on from is put aside, and the chain begins anew.
+    /// - Throws: `FileError` if the directory cannot be used, `CryptoError`.
+    init(_ generation: RecorderGeneration, name: String, directory: Int32, log: Log, counters: Counters) throws {
+        self.generation = generation
+        self.directory = LogDirectory(descriptor: directory, name: name)
+        self.log = log
+        self.counters = counters
+        library = try CryptoLibrary.load()
+        chain = try LogChain(library, signingKey: generation.signingKey, secret: generation.checkpointKey)
+        builder = try RecordBuilder(library, maximumValue: 16 << 10)
+        file = try LogFile(try self.directory.open(name, O_RDWR | O_APPEND | O_CREAT))
+        try resume()
+        holdReserve()
+    }
+
+    // MARK: Start
+
+    private func resume() throws {
+        let size = Int(file.length)
+        let offset = max(0, size - LogTail.window)
+        let bytes = try LogFile.read(file.descriptor, from: UInt64(offset), count: size - offset)
+        let tail = try LogTail(bytes, isWhole: offset == 0, library: library, signingKey: generation.signingKey)
+        let state = SavedCheckpoint(
+            directory.contents(directory.stateName, maximum: LogLine.maximum) ?? [], library, chain.publicKeyText)
+        positions = tail.positions
+        aborted = tail.aborted
+        if let problem = tail.fault?.reason ?? state.contradicts(tail) {
+            return try beginAnew(after: max(tail.sequence, state.sequence), reason: problem, keepingFile: size > 0)
+        }
+        if tail.sequence == 0 {
+            // Nothing here: perhaps the file before was just closed, and this one not begun.
+            if state.sequence > 0 {
+                guard try isClosed(state) else {
+                    return try beginAnew(
+                        after: state.sequence, reason: "the log is gone; its last checkpoint was line \(state.sequence)",
+                        keepingFile: false)
+                }
+                chain.resume(after: state.sequence, head: state.hash)
+            }
+        } else {
+            chain.resume(after: tail.sequence, head: tail.head)
+        }
+        lastCheckpoint = chain.sequence
+        begun = String(decoding: bytes.prefix(offset == 0 ? 34 : 0).dropFirst(14), as: UTF8.self)
+        if begun.isEmpty {
+            let first = try LogFile.read(file.descriptor, from: 0, count: 34)
+            begun = String(decoding: first.dropFirst(14), as: UTF8.self)
+        }
+        if tail.torn > 0 {
+            let digest = try SHA256(library).digest(of: bytes.span.extracting(bytes.count - tail.torn..<bytes.count))
+            try file.cut(to: file.length - UInt64(tail.torn))
+            var hex: [UInt8] = []
+            digest.appendHex(to: &hex)
+            try write(
+                .recovery, "a line that was not written to its end was cut off",
+                detail: "{\"bytes\":\(tail.torn),\"sha256\":\"\(String(decoding: hex, as: UTF8.self))\"}")
+            log.warning("cut \(tail.torn) bytes off the audit log: a line that was not written to its end")
+        }
+        // What a predecessor wrote and did not sync is synced before anybody is told that it is durable.
+        try file.sync()
+    }
+
+    /// Whether the file that the checkpoint ended is here: then the chain goes on from it.
+    private func isClosed(_ state: SavedCheckpoint) throws(FileError) -> Bool {
+        try directory.files().contains { $0.hasSuffix(".\(state.sequence)") && LogDirectory.time(of: $0, directory.name) != nil }
+    }
+
+    /// Puts the file aside, untouched, and begins a new chain that says so.
+    private func beginAnew(after sequence: UInt64, reason: String, keepingFile: Bool) throws {
+        var detail = "{\"seq\":\(sequence)"
+        if keepingFile {
+            let aside = "\(directory.name).\(LogDirectory.stamp()).foreign"
+            try directory.rename(directory.name, to: aside)
+            file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+            detail += ",\"file\":\(RecordLog.quoted(aside))"
+            log.error("the audit log cannot be gone on with: \(reason); it is kept as \(aside), and a new chain begins")
+        } else {
+            log.error("the audit log cannot be gone on with: \(reason); a new chain begins")
+        }
+        counters.add(.recordErrors)
+        chain.restart(after: sequence)
+        begun = ""
+        try write(.recovery, "the chain begins anew: \(reason)", detail: detail + "}", isSigned: true)
+        lastCheckpoint = chain.sequence
+        try file.sync()
+        directory.sync()
+    }
+
+    // MARK: Lines
+
+    /// Appends a line of the recorder's own to `bytes`.
+    func appendOwn(
+        _ kind: RecordKind, _ reason: String, detail: String = "", request: UInt64 = 0, route: [UInt8] = [],
+        source: RecordSource? = nil, isSigned: Bool = false, to bytes: inout [UInt8]
+    ) throws(CryptoError) {
+        builder.begin(kind, nil)
+        if request != 0 { builder.request(request) }
+        if !reason.isEmpty { builder.text(.reason, reason) }
+        let json = Array(detail.utf8)
+        if !json.isEmpty { builder.json(.detail, json.span) }
+        let start = bytes.count
+        builder.append(to: &bytes)
+        try chain.seal(&bytes, from: start, route: route, source: source, isSigned: isSigned)
+    }
+
+    /// Writes a line of the recorder's own.
+    func write(_ kind: RecordKind, _ reason: String, detail: String = "", isSigned: Bool = false) throws {
+        let (sequence, head) = (chain.sequence, chain.head)
+        var bytes: [UInt8] = []
+        try appendOwn(kind, reason, detail: detail, isSigned: isSigned, to: &bytes)
+        do {
+            try append(bytes, lines: 1)
+        } catch {
+            chain.resume(after: sequence, head: head)
+            throw error
+        }
+    }
+
+    /// Appends lines, all or none. The chain is the caller's to bring back if they could not be.
+    func append(_ bytes: [UInt8], lines: Int) throws(FileError) {
+        try file.append(bytes)
+        if begun.isEmpty { begun = String(decoding: RecordTime.text(of: LogDirectory.now()), as: UTF8.self) }
+        counters.add(.recordsWritten, UInt64(lines))
+    }
+
+    /// Appends a checkpoint if it is time for one.
+    func checkpointIfDue() throws {
+        if chain.sequence - lastCheckpoint >= RecordLog.checkpointInterval { try checkpoint() }
+    }
+
+    /// Appends a checkpoint if there is a line since the last.
+    func checkpoint(isEnd: Bool = false) throws {
+        guard chain.sequence > lastCheckpoint else { return }
+        let (sequence, head) = (chain.sequence, chain.head)
+        var bytes: [UInt8] = []
+        try appendOwn(
+            .checkpoint, isEnd ? "the file ends" : "", detail: "{\"key\":\"\(chain.publicKeyText)\"}", isSigned: true,
+            to: &bytes)
+        do {
+            try append(bytes, lines: 1)
+        } catch {
+            chain.resume(after: sequence, head: head)
+            throw error
+        }
+        lastCheckpoint = chain.sequence
+        unsavedCheckpoint = bytes
+    }
+
+    /// Keeps a checkpoint, whose line is on disk, in the state file.
+    func save(_ checkpoint: [UInt8], syncs: Bool) {
+        if unsavedCheckpoint == checkpoint { unsavedCheckpoint = nil }
+        do throws(FileError) {
+            try directory.replace(directory.stateName, with: checkpoint, syncs: syncs)
+        } catch {
+            note(error)
+        }
+    }
+
+    /// The end of the recorder's work: everything is on disk, and the last line is a checkpoint.
+    func finish() {
+        do {
+            try checkpoint()
+            try file.sync()
+            if let unsavedCheckpoint { save(unsavedCheckpoint, syncs: true) }
+        } catch {
+            note(error)
+        }
+        log.info("the audit log ends at line \(chain.sequence), \(String(decoding: chain.head, as: UTF8.self))")
+    }
+
+    /// Counts and tells a failure.
+    func note(_ error: any Error) {
+        counters.add(.recordErrors)
+        log.error((error as? FileError)?.text ?? "\(error)")
+    }
+
+    // MARK: Rotation
+
+    /// Whether the file is full, or old enough.
+    var isRotationDue: Bool {
+        guard file.length > 0 else { return false }
+        if file.length >= generation.rotationSize { return true }
+        let limit = LogDirectory.now() - Int(clamping: generation.rotationAge / 1_000_000_000)
+        return begun < String(decoding: RecordTime.text(of: max(0, limit)), as: UTF8.self)
+    }
+
+    /// Ends the file with a checkpoint and begins the next.
+    func rotate() throws {
+        try checkpoint(isEnd: true)
+        try file.sync()
+        if let unsavedCheckpoint { save(unsavedCheckpoint, syncs: true) }
+        let closed = "\(directory.name).\(LogDirectory.stamp()).\(chain.sequence)"
+        try directory.rename(directory.name, to: closed)
+        do {
+            file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+        } catch {
+            // The open file stays the log, under its old name.
+            try? directory.rename(closed, to: directory.name)
+            throw error
+        }
+        begun = ""
+        lastCheckpoint = chain.sequence
+        directory.sync()
+        log.info("the audit log goes on in a new file; \(closed) ends at line \(chain.sequence)")
+    }
+
+    /// Goes on in a new file after the present one was removed.
+    func replaceLost() throws {
+        guard file.isGone else { return }
+        file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+        begun = ""
+        log.error("somebody removed the audit log while it was written; going on in a new file")
+        counters.add(.recordErrors)
+        try write(.recovery, "the log's file was removed while it was written", isSigned: true)
+    }
+
+    /// Removes files that were closed longer ago than records are kept, each after a signed tombstone that says what it held.
+    func removeOld() throws {
+        let limit = LogDirectory.now() - Int(clamping: generation.retention / 1_000_000_000)
+        let cutoff = LogDirectory.stamp(max(0, limit))
+        for name in try directory.files() {
+            guard let time = LogDirectory.time(of: name, directory.name), time < cutoff else { continue }
+            guard let ends = try ends(of: name) else { continue }
+            try write(
+                .tombstone, "removed after the time that records are kept",
+                detail: "{\"file\":\(RecordLog.quoted(name)),\"first\":\(ends.first),\"last\":\(ends.last),"
+                    + "\"head\":\"\(ends.head)\",\"key\":\"\(chain.publicKeyText)\"}", isSigned: true)
+            try file.sync()
+            try directory.remove(name)
+            log.info("removed \(name): lines \(ends.first) to \(ends.last)")
+        }
+    }
+
+    /// The first and the last line of a closed file; nil if it is not whole.
+    private func ends(of name: String) throws -> (first: UInt64, last: UInt64, head: String)? {
+        let closed = try LogFile(try directory.open(name, O_RDONLY))
+        let begin = try LogFile.read(closed.descriptor, from: 0, count: LogLine.maximum)
+        let offset = closed.length - min(closed.length, UInt64(LogLine.maximum) + 1)
+        let end = try LogFile.read(closed.descriptor, from: offset, count: LogLine.maximum + 1)
+        guard end.last == 0x0a, let stop = begin.firstIndex(of: 0x0a) else { return nil }
+        let start = end.dropLast().lastIndex(of: 0x0a).map { $0 + 1 } ?? 0
+        var tape = JSONTape()
+        let parser = JSONParser(surrogates: .replace)
+        let last = end.span.extracting(start..<end.count - 1)
+        guard let first = try? LogLine(begin.span.extracting(0..<stop), &tape, parser),
+            let line = try? LogLine(last, &tape, parser)
+        else { return nil }
+        var head: [UInt8] = []
+        try SHA256(library).digest(of: last).appendHex(to: &head)
+        return (first.sequence, line.sequence, String(decoding: head, as: UTF8.self))
+    }
+
+    // MARK: The reserve
+
+    /// Whether disk space is held back.
+    var hasReserve: Bool { reserve != nil }
+
+    /// Holds disk space back. Afterwards `hasReserve` says whether there was enough.
+    func holdReserve() {
+        guard reserve == nil, generation.reserve > 0 else { return }
+        do throws(FileError) {
+            let held = try directory.open(directory.reserveName, O_RDWR | O_CREAT)
+            let result = ck_reserve(held, generation.reserve)
+            guard result == 0 else {
+                _ = ftruncate(held, 0)
+                close(held)
+                throw FileError("hold disk space back", -result)
+            }
+            reserve = held
+        } catch {
+            if !error.isFull { note(error) }
+        }
+    }
+
+    /// Gives the held disk space up; false if none was held.
+    func giveUpReserve() -> Bool {
+        guard let held = reserve else { return false }
+        reserve = nil
+        let cut = ftruncate(held, 0) == 0
+        close(held)
+        return cut
+    }
+
+    static func quoted(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        JSONText.appendString(text, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+extension LogDirectory {
+    /// Seconds since 1970.
+    static func now() -> Int { Int(RecordTime.now() / 1_000_000_000) }
+
+    /// A time as it stands in names of files: `20261123T000512Z`.
+    static func stamp(_ second: Int = now()) -> String {
+        String(decoding: RecordTime.text(of: second).filter { $0 != 0x2d && $0 != 0x3a }, as: UTF8.self) + "Z"
+    }
+
+    /// When a file was closed, from its name; nil if the name is none of a closed file.
+    static func time(of name: String, _ log: String) -> String? {
+        let rest = name.dropFirst(log.count + 1).split(separator: ".", omittingEmptySubsequences: false)
+        guard name.hasPrefix(log + "."), rest.count == 2, rest[0].utf8.count == 16, rest[0].hasSuffix("Z"),
+            UInt64(rest[1]) != nil
+        else { return nil }
+        return String(rest[0])
+    }
+}
