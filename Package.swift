@@ -61,7 +61,7 @@ let package = Package(
         library("Sandbox", ["Roles", "CSandbox"]),
         .target(name: "CSandbox", dependencies: ["CSeccomp"]),
         library("Telemetry", ["Roles", "Segment", "Link"]),
-        library("Configuration", ["Roles", "Link", "Policy"]),
+        library("Configuration", ["Roles", "Link", "Policy", "NormalForms", "YAML", "Crypto"]),
         library("Systemd", ["CSystemd"]),
         library("Processes", ["CKernel"]),
         library("PollLoop", ["Link", "CKernel"]),

@@ -159,3 +159,13 @@ long ck_raise_descriptor_limit(long wanted) {
     }
     return (long)limit.rlim_cur;
 }
+
+extern char **environ;
+
+const char *ck_environment(size_t index) {
+    if (!environ) return NULL;
+    for (size_t at = 0; at < index; at++) {
+        if (!environ[at]) return NULL;
+    }
+    return environ[index];
+}

@@ -88,5 +88,7 @@ struct MCPGW: ParsableCommand {
               mcpgw proxy --upstream http://127.0.0.1:8080/mcp
               mcpgw status
             """,
-        subcommands: [ProxyCommand.self, StatusCommand.self, SandboxCommand.self, VersionCommand.self])
+        subcommands: [
+            ProxyCommand.self, ConfigCommand.self, StatusCommand.self, SandboxCommand.self, VersionCommand.self,
+        ])
 }

@@ -1,3 +1,4 @@
+import CKernel
 import Configuration
 import Glibc
 
@@ -7,6 +8,21 @@ enum Environment {
     static func value(_ name: String) -> String? {
         guard let value = unsafe getenv(name), unsafe value.pointee != 0 else { return nil }
         return unsafe String(cString: value)
+    }
+
+    /// All variables. Of two with the same name the first counts, as for `value`.
+    static var all: [String: String] {
+        var result: [String: String] = [:]
+        var index = 0
+        // Ends with a null pointer; nobody changes the environment.
+        while let entry = unsafe ck_environment(index) {
+            let text = unsafe String(cString: entry)
+            index += 1
+            guard let mark = text.firstIndex(of: "=") else { continue }
+            let name = String(text[..<mark])
+            if result[name] == nil { result[name] = String(text[text.index(after: mark)...]) }
+        }
+        return result
     }
 }
 
@@ -26,29 +42,6 @@ struct OptionValue {
         } else {
             return nil
         }
-    }
-
-    /// The value as a time in nanoseconds.
-    func nanoseconds() throws(ConfigurationError) -> UInt64 {
-        try DurationText.nanoseconds(text, source: source)
-    }
-
-    /// The value as a time of at least `minimum` nanoseconds.
-    func nanoseconds(atLeast minimum: UInt64) throws(ConfigurationError) -> UInt64 {
-        let value = try nanoseconds()
-        guard value >= minimum else {
-            throw ConfigurationError(source, "'\(text)' is too short; at least \(minimum / 1_000_000)ms")
-        }
-        return value
-    }
-
-    /// The value as a whole number in a range.
-    func number(_ range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
-        guard let value = Int(text), range.contains(value) else {
-            throw ConfigurationError(
-                source, "'\(text)' is not a whole number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return value
     }
 }
 

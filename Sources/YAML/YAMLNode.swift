@@ -44,6 +44,12 @@ public struct YAMLNode: Sendable {
     /// Where it begins.
     public let position: YAMLPosition
 
+    /// A value at a place.
+    public init(value: Value, position: YAMLPosition) {
+        self.value = value
+        self.position = position
+    }
+
     /// Whether it is null: nothing, `~` or `null` without quotation marks (YAML 1.2, core schema).
     public var isNull: Bool {
         guard case .scalar(let text, isPlain: true) = value else { return false }

@@ -184,6 +184,9 @@ int ck_peer_credentials(int fd, ck_credentials *peer);
 // A memfd of a fixed size, sealed against resizing, zero-filled.
 int ck_segment(const char *name, size_t size);
 
+// The variable of the environment with this number, NAME=VALUE; null behind the last.
+const char *ck_environment(size_t index);
+
 // A memfd with exactly this content, sealed against every change.
 int ck_sealed_data(const char *name, const void *bytes, size_t size);
 
