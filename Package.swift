@@ -82,7 +82,10 @@ let package = Package(
             ]),
         library(
             "Ingress",
-            ["Worker", "Records", "EpollLoop", "HTTP1", "MCP", "StrictJSON", "Sessions", "Crypto", "CKernel", nioCore]),
+            [
+                "Worker", "Records", "EpollLoop", "Policy", "NormalForms", "HTTP1", "MCP", "StrictJSON", "Sessions",
+                "Crypto", "CKernel", nioCore,
+            ]),
         library(
             "Route",
             [

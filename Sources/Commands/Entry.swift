@@ -39,11 +39,11 @@ public enum Entry {
 
     /// What a role must have done before it is confined: whatever opens files.
     private static func warmUp(_ role: Role) throws {
-        if role == .route {
+        if role == .route || role == .ingress {
             do throws(UnicodeLibrary.Unavailable) {
                 _ = try UnicodeLibrary.load()
             } catch {
-                throw StartError("policy cannot be applied: \(error)")
+                throw StartError("names cannot be compared: \(error)")
             }
         }
         guard [.ingress, .route, .recorder].contains(role) else { return }

@@ -70,6 +70,12 @@ struct MetricsPage {
             name: "mcpgw_list_items_withheld_total", counter: .withheldItems, roles: [.route],
             help: "Items taken out of lists because the caller may not use them."),
         Row(
+            name: "mcpgw_tools_missing", counter: .toolsMissing, roles: [.route],
+            help: "Whether the route's tools were left out of the last list, because its upstream did not give them."),
+        Row(
+            name: "mcpgw_tool_lists_incomplete_total", counter: .incompleteLists, roles: [.ingress],
+            help: "Lists of tools that were put together without those of some route."),
+        Row(
             name: "mcpgw_heap_bytes", counter: .heapBytes, roles: [.ingress, .route],
             help: "Bytes of the worker's heap in use, as of two seconds ago at most."),
     ]

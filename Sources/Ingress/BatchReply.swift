@@ -14,11 +14,11 @@ final class BatchReply: ReplyTaker {
     }
 
     private let connection: ClientConnection
-    private let gate: RouteGate
     private let ingress: Ingress
     /// The whole batch, as one message of no kind.
     private let open: RequestOpen
     private var exchanges: [Exchange] = []
+    private let destinations: [Destination]
     /// Exchanges that are not over.
     private var remaining = 0
     private var form = Form.undecided
@@ -31,9 +31,9 @@ final class BatchReply: ReplyTaker {
 
     init(_ message: ReadMessage, body: ByteBuffer, connection: ClientConnection, gate: RouteGate) {
         self.connection = connection
-        self.gate = gate
         ingress = connection.ingress
         open = message.open
+        destinations = message.elements.map(\.destination)
         for element in message.elements {
             var open = message.open
             open.requestID = ingress.makeRequestID()
@@ -49,7 +49,9 @@ final class BatchReply: ReplyTaker {
     }
 
     func begin() {
-        for exchange in exchanges { gate.begin(exchange) }
+        for (exchange, destination) in zip(exchanges, destinations) {
+            ingress.resolveRoute(for: exchange, destination)
+        }
     }
 
     /// The client left.

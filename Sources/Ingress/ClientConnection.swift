@@ -272,7 +272,7 @@ final class ClientConnection: StreamSocketDelegate {
 
     /// The phase `resolveRoute`, and the way to the route.
     private func begin(_ message: consuming ReadMessage, _ body: ByteBuffer) {
-        let gate = ingress.resolveRoute()
+        let gate = ingress.home
         if message.isBatch {
             let batch = BatchReply(message, body: body, connection: self, gate: gate)
             self.batch = batch
@@ -282,7 +282,7 @@ final class ClientConnection: StreamSocketDelegate {
             message.open, body: body, callID: message.callID, grant: message.grant, taker: self, gate: gate,
             ingress: ingress)
         self.exchange = exchange
-        gate.begin(exchange)
+        ingress.resolveRoute(for: exchange, message.destination)
     }
 
     /// The exchange is answered: the next request may be read.

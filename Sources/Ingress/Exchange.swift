@@ -40,8 +40,11 @@ final class Exchange {
     /// The session that the request belongs to.
     private let grant: SessionGrant?
     private let ingress: Ingress
-    private let gate: RouteGate
-    private var body: ByteBuffer
+    /// The route that carries it.
+    var gate: RouteGate
+    private(set) var body: ByteBuffer
+    /// The exchanges that it became, if it is one of several routes together.
+    private var parts: (any ExchangeParts)?
     /// Nil when the client has left; the exchange then ends without it.
     private var taker: ReplyTaker?
     private var link: PeerLink?
@@ -84,7 +87,11 @@ final class Exchange {
     /// The client's connection ended. The route is told and decides what becomes of the call (DESIGN 6, Cancellation).
     func clientGone() {
         taker = nil
-        if let link {
+        if let parts {
+            self.parts = nil
+            isOver = true
+            parts.clientGone()
+        } else if let link {
             link.cancel(stream, .clientGone)
             release()
         } else {
@@ -97,6 +104,60 @@ final class Exchange {
         if open.method == .get { link?.cancel(stream, .cancelled) }
     }
 
+    // MARK: Several routes
+
+    /// The exchange becomes several, which make its answer together.
+    func become(_ parts: any ExchangeParts) {
+        self.parts = parts
+        parts.begin()
+    }
+
+    /// An answer that was put together, or is one of its parts': its head.
+    func answerBegins(_ head: ReplyHead, session: [UInt8]? = nil) {
+        reply = head.kind == .events ? .events : .counted(remaining: head.bodyLength)
+        taker?.replyBegins(head, session: session, of: self)
+    }
+
+    /// A piece of that answer; whether the client takes more.
+    func answerContinues(_ bytes: ByteBuffer) -> Bool {
+        guard let taker, !isOver else { return true }
+        if case .events = reply {
+            taker.replyContinues(bytes, isEvents: true, of: self)
+        } else {
+            taker.replyContinues(bytes, isEvents: false, of: self)
+        }
+        return taker.takesMore
+    }
+
+    /// The end of that answer.
+    func answerEnds() {
+        guard !isOver else { return }
+        isOver = true
+        parts = nil
+        let taker = self.taker
+        self.taker = nil
+        if case .events = reply {
+            taker?.replyEnds(isEvents: true, of: self)
+        } else {
+            taker?.replyEnds(isEvents: false, of: self)
+        }
+    }
+
+    /// Whether the client has been told nothing yet.
+    var isUnanswered: Bool {
+        if case .none = reply { return !isOver }
+        return false
+    }
+
+    /// The exchange goes on, for nobody.
+    func forgetTaker() { taker = nil }
+
+    /// A message that needs no answer is taken.
+    func accept(status: UInt16 = 202) {
+        answerBegins(ReplyHead(status: status, kind: .empty, bodyLength: 0))
+        answerEnds()
+    }
+
     // MARK: From the route
 
     func replyBegins(_ head: ReplyHead) throws(LinkViolation) {
@@ -105,6 +166,7 @@ final class Exchange {
         case .json: reply = .counted(remaining: head.bodyLength)
         case .events: reply = .events
         }
+        guard !head.isItems || open.wantsItems else { throw .badPayload }
         // A server that does not let clients end sessions says so; whatever else it answers, the client is done with this one.
         if head.status != 405 { endSession() }
         var session: [UInt8]?
@@ -152,6 +214,7 @@ final class Exchange {
 
     /// The client takes more again: the held credit goes back.
     func release() {
+        parts?.release()
         guard unacknowledged > 0 else { return }
         link?.consumed(stream, count: unacknowledged)
         unacknowledged = 0
@@ -162,7 +225,8 @@ final class Exchange {
         if let grant { ingress.sessions.noteUse(of: grant) }
     }
 
-    private func endSession() {
+    /// The client is done with its session.
+    func endSession() {
         if open.method == .delete, let grant { ingress.sessions.end(grant) }
     }
 
@@ -183,6 +247,7 @@ final class Exchange {
     func fail(_ error: GatewayError) {
         guard !isOver else { return }
         isOver = true
+        parts = nil
         endSession()
         let taker = self.taker
         self.taker = nil

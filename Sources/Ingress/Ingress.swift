@@ -16,6 +16,10 @@ public final class Ingress: WorkerRole {
     let loop: EpollLoop
     let generation: IngressGeneration
     private let supervision: Supervision
+    /// Which route a message belongs to; nil where there is one.
+    let routing: Routing?
+    /// Exchanges that became several and have a time to be done in.
+    private var timed: [ObjectIdentifier: any TimedParts] = [:]
     /// The way to each route, by index.
     private(set) var routes: [RouteGate] = []
     private var listeners: [Listener] = []
@@ -55,6 +59,12 @@ public final class Ingress: WorkerRole {
             sessions = try SessionDesk(context, generation)
         } catch {
             context.log.error("sessions cannot be kept: \(error)")
+            throw .badPayload
+        }
+        do {
+            routing = try Routing(generation)
+        } catch {
+            context.log.error("names cannot be compared: \(error)")
             throw .badPayload
         }
         var limit = rlimit()
@@ -160,6 +170,11 @@ public final class Ingress: WorkerRole {
         context.counters.set(.inFlight, UInt64(inFlight))
     }
 
+    /// Looks after the time of an exchange that became several, until it is over.
+    func watch(_ parts: any TimedParts) { timed[ObjectIdentifier(parts)] = parts }
+
+    func isOver(_ parts: any TimedParts) { timed[ObjectIdentifier(parts)] = nil }
+
     func makeRequestID() -> UInt64 {
         nextRequestID &+= 1
         return nextRequestID
@@ -184,6 +199,7 @@ public final class Ingress: WorkerRole {
             now = NIODeadline.now()
             for connection in connections.values { connection.checkTime(now) }
             for route in routes { route.checkTime(now) }
+            for parts in timed.values { parts.checkTime(now) }
             sessions.sweep()
             // Seldom: malloc looks at each of its free pieces for it.
             sweeps &+= 1
@@ -209,7 +225,4 @@ extension Ingress {
 
     /// One huge message must not leave its memory behind.
     static func release(_ tape: inout JSONTape) { tape.shrink(toCapacity: tapeNodes) }
-
-    /// The phase `resolveRoute`. There is one route in this version.
-    func resolveRoute() -> RouteGate { routes[0] }
 }

@@ -13,6 +13,8 @@ struct ReadMessage {
         let range: Range<Int>
         /// Its id as spelt.
         let callID: [UInt8]?
+        /// Where it belongs.
+        let destination: Destination
     }
 
     /// Messages of a batch at most.
@@ -27,6 +29,8 @@ struct ReadMessage {
     private(set) var callID: [UInt8]?
     /// The session that the client named.
     private(set) var grant: SessionGrant?
+    /// Where the message belongs.
+    private(set) var destination = Destination.home
     /// The messages, if the body is a batch.
     private(set) var elements: [Element] = []
 
@@ -55,6 +59,7 @@ struct ReadMessage {
         case .get, .delete:
             guard !open.isModern else { throw .methodNotAllowed }
             if let id = head.first(.lastEventID) { open.lastEventID = headBytes.extracting(id).copy }
+            if let routing = ingress.routing { destination = routing.destination(open) }
         }
         if !open.isModern {
             if let version {
@@ -75,7 +80,7 @@ struct ReadMessage {
         defer { Ingress.release(&tape) }
         guard tape.kind(.root) != .array else {
             guard !open.isModern else { throw .notAMessage("this revision has no batches") }
-            return try readBatch(bytes, tape)
+            return try readBatch(bytes, tape, ingress.routing)
         }
         let message: MessageSummary
         do throws(GatewayError) {
@@ -94,6 +99,7 @@ struct ReadMessage {
         guard message.kind != .request || message.method.maySend(.client) else {
             throw .methodNotFound("\(message.method.name) is what servers ask of clients")
         }
+        if let routing = ingress.routing { destination = routing.destination(message, tape, bytes, open) }
         if message.kind == .request, message.method == .initialize {
             open.session = ingress.sessions.open(SessionCapabilities(message.capabilities, of: tape, bytes))
         }
@@ -107,7 +113,9 @@ struct ReadMessage {
         return isID && range.count <= ReadMessage.idLimit ? bytes.extracting(range).copy : nil
     }
 
-    private mutating func readBatch(_ bytes: Span<UInt8>, _ tape: borrowing JSONTape) throws(GatewayError) {
+    private mutating func readBatch(
+        _ bytes: Span<UInt8>, _ tape: borrowing JSONTape, _ routing: Routing?
+    ) throws(GatewayError) {
         let count = tape.childCount(.root)
         guard count > 0 else { throw .notAMessage("a batch is not empty") }
         guard count <= ReadMessage.batchLimit else {
@@ -118,7 +126,8 @@ struct ReadMessage {
             guard !message.isModern else { throw .notAMessage("this revision has no batches") }
             guard message.method != .initialize else { throw .notAMessage("initialize is not part of a batch") }
             let id = message.kind == .request ? message.id.map { bytes.extracting($0).copy } : nil
-            elements.append(Element(range: tape.range(node), callID: id))
+            let destination = routing.map { $0.destination(message, tape, bytes, open) } ?? .home
+            elements.append(Element(range: tape.range(node), callID: id, destination: destination))
         }
     }
 

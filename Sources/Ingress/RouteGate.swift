@@ -10,6 +10,8 @@ final class RouteGate: PeerLinkDelegate {
     private var link: PeerLink?
     private var isUp = true
     private var exchanges = StreamMap<Exchange>()
+    /// When it was last logged that the route's tools are missing.
+    private var leftOutLogged: NIODeadline?
     private var waiting: [(exchange: Exchange, since: NIODeadline)] = []
 
     init(index: Int, ingress: Ingress) {
@@ -41,6 +43,7 @@ final class RouteGate: PeerLinkDelegate {
 
     /// Carries an exchange, or keeps it while the route's worker restarts.
     func begin(_ exchange: Exchange) {
+        exchange.gate = self
         guard isUp else { return exchange.fail(.upstreamUnavailable("its worker is down")) }
         guard let link, link.isOpen else {
             guard waiting.count < Int(ingress.generation.queue) else {
@@ -62,6 +65,26 @@ final class RouteGate: PeerLinkDelegate {
 
     /// A client that left while its request waited.
     func forget(_ exchange: Exchange) { waiting.removeAll { $0.exchange === exchange } }
+
+    /// Whether a call with this id of this session is on its way or waits.
+    func holds(_ callID: [UInt8], of session: SessionUUID) -> Bool {
+        func isMeant(_ exchange: Exchange) -> Bool {
+            exchange.callID == callID && exchange.open.method == .post && exchange.open.session?.uuid == session
+        }
+        return exchanges.all.contains { isMeant($0.element) } || waiting.contains { isMeant($0.exchange) }
+    }
+
+    /// Logs that the route's tools are left out of a list, seldom.
+    func noteLeftOut(_ why: String) {
+        let now = NIODeadline.now()
+        if let leftOutLogged, now - leftOutLogged < .seconds(30) { return }
+        leftOutLogged = now
+        let name = ingress.generation.routes[index].name
+        ingress.context.log.warning("the tools of route \(name) are left out of the list: \(why)")
+    }
+
+    /// The worker behind it breaks the rules: it is reported and replaced.
+    func condemn() { link?.condemn(.badPayload) }
 
     func checkTime(_ now: NIODeadline) {
         // Whatever is in flight keeps its session from being idle.

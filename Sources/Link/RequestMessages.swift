@@ -88,6 +88,8 @@ public struct RequestOpen: Equatable, Sendable {
     public var acceptsEvents: Bool
     /// The request speaks a revision that carries `_meta` with each request.
     public var isModern: Bool
+    /// The request is one of several that one `tools/list` became: the answer is the items alone (`ReplyHead.isItems`).
+    public var wantsItems: Bool
     /// The client's `Last-Event-ID`, empty if none.
     public var lastEventID: [UInt8]
     /// Field lines for the upstream that no part of the message repeats: `Mcp-Param-*` and the trace context.
@@ -99,7 +101,7 @@ public struct RequestOpen: Equatable, Sendable {
     public init(
         generation: UInt64, requestID: UInt64, identity: Identity, session: SessionReference?, revision: UInt8 = 0,
         flowFacts: UInt64 = 0, method: ExchangeMethod, acceptsJSON: Bool, acceptsEvents: Bool, isModern: Bool,
-        lastEventID: [UInt8] = [], fields: FieldLines = FieldLines(), bodyLength: UInt64
+        wantsItems: Bool = false, lastEventID: [UInt8] = [], fields: FieldLines = FieldLines(), bodyLength: UInt64
     ) {
         self.generation = generation
         self.requestID = requestID
@@ -111,6 +113,7 @@ public struct RequestOpen: Equatable, Sendable {
         self.acceptsJSON = acceptsJSON
         self.acceptsEvents = acceptsEvents
         self.isModern = isModern
+        self.wantsItems = wantsItems
         self.lastEventID = lastEventID
         self.fields = fields
         self.bodyLength = bodyLength
@@ -135,6 +138,7 @@ public struct RequestOpen: Equatable, Sendable {
             writer.bool(acceptsJSON)
             writer.bool(acceptsEvents)
             writer.bool(isModern)
+            writer.bool(wantsItems)
             writer.require(lastEventID.count <= LinkLimits.eventID)
             writer.blob(lastEventID)
             writer.require(fields.isWellFormed && fields.bytes.count <= LinkLimits.fields)
@@ -166,6 +170,7 @@ public struct RequestOpen: Equatable, Sendable {
         acceptsJSON = try reader.bool()
         acceptsEvents = try reader.bool()
         isModern = try reader.bool()
+        wantsItems = try reader.bool()
         lastEventID = try reader.blob(maximum: LinkLimits.eventID)
         fields = FieldLines(unchecked: try reader.blob(maximum: LinkLimits.fields))
         guard fields.isWellFormed else { throw .badPayload }
@@ -201,6 +206,10 @@ public struct ReplyHead: Equatable, Sendable {
     public var retryAfter: UInt32
     /// Flow facts the answer establishes.
     public var flowFacts: UInt64
+    /// The answer is an error of the gateway's, because the upstream is not there: another route may be asked instead.
+    public var isUnavailable: Bool
+    /// The body is the items of a list, with commas between them, or nothing.
+    public var isItems: Bool
 
     /// The value of `bodyLength` when the length is not known beforehand.
     public static let unknownLength = UInt64.max
@@ -208,7 +217,7 @@ public struct ReplyHead: Equatable, Sendable {
     /// An answer's head.
     public init(
         status: UInt16, kind: ReplyKind, bodyLength: UInt64, sessionRevision: UInt8 = 0, challenge: String = "",
-        retryAfter: UInt32 = 0, flowFacts: UInt64 = 0
+        retryAfter: UInt32 = 0, flowFacts: UInt64 = 0, isUnavailable: Bool = false, isItems: Bool = false
     ) {
         self.status = status
         self.kind = kind
@@ -217,6 +226,8 @@ public struct ReplyHead: Equatable, Sendable {
         self.challenge = challenge
         self.retryAfter = retryAfter
         self.flowFacts = flowFacts
+        self.isUnavailable = isUnavailable
+        self.isItems = isItems
     }
 
     /// The statuses a reply may have: final ones.
@@ -246,6 +257,8 @@ public struct ReplyHead: Equatable, Sendable {
             writer.headerValue(challenge, maximum: LinkLimits.challenge)
             writer.u32(retryAfter)
             writer.u64(flowFacts)
+            writer.bool(isUnavailable)
+            writer.bool(isItems)
         }
     }
 
@@ -263,6 +276,8 @@ public struct ReplyHead: Equatable, Sendable {
         challenge = try reader.headerValue(maximum: LinkLimits.challenge)
         retryAfter = try reader.u32()
         flowFacts = try reader.u64()
+        isUnavailable = try reader.bool()
+        isItems = try reader.bool()
         try reader.finish()
         guard isFramed else { throw .badPayload }
     }

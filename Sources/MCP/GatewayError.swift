@@ -83,6 +83,14 @@ public enum GatewayError: Error, Equatable, Sendable {
         }
     }
 
+    /// Whether the upstream is to blame, or the worker in front of it: another may do better.
+    public var isUnavailability: Bool {
+        switch self {
+        case .upstreamUnavailable, .upstreamUnreadable, .upstreamTimedOut: true
+        default: false
+        }
+    }
+
     /// Seconds for `Retry-After`; 0 if trying again is of no use.
     public var retryAfter: UInt32 {
         switch self {

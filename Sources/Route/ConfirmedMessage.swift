@@ -12,6 +12,8 @@ struct ConfirmedMessage: Sendable {
     let id: Range<Int>?
     let progressToken: Range<Int>?
     let cancelledRequest: Range<Int>?
+    /// The object `params._meta`.
+    let meta: Range<Int>?
     /// The string that names the tool, prompt or resource, and the arguments, as they stand in the body.
     let name: Range<Int>?
     let arguments: Range<Int>?
@@ -45,6 +47,8 @@ struct ConfirmedMessage: Sendable {
         id = message.id
         progressToken = message.progressToken
         cancelledRequest = message.cancelledRequest
+        meta = message.meta.map { tape.range($0) }
+        try policy.confirm(message, tape, bytes, open)
         name = message.nameNode.map { tape.range($0) }
         arguments = message.params.flatMap { tape.member("arguments", of: $0, in: bytes) }.map { tape.range($0) }
         inspection = RequestInspection(message, tape, bytes, open, policy, &evaluator, caller)

@@ -16,46 +16,77 @@ final class GatewayCall: UpstreamReader {
         var session: [UInt8]?
         /// The answer's message, if it has one.
         var reply: ReadReply?
+        /// Bytes of the answer's body.
+        var received = 0
     }
 
     /// Bytes of an answer that are worth reading.
     private static let maximumReply = 1 << 20
+
+    /// What a call says beside its message, and what is done with the answer.
+    struct Options {
+        /// Further field lines of the request, each with its end.
+        var fields: [UInt8] = []
+        /// How the answer is inspected.
+        var context: ReplyContext?
+        /// Bytes of the answer at most.
+        var limit = GatewayCall.maximumReply
+        /// The id of the request, where an answer to another one must not be taken for its own.
+        var answers: UInt64?
+        /// Whether so many bytes may be held.
+        var mayHold: (Int) -> Bool = { _ in true }
+    }
 
     private let route: Route
     private let method: ExchangeMethod
     private let session: [UInt8]?
     private let revision: ProtocolRevision?
     private let body: [UInt8]
+    private let options: Options
     private let done: (Outcome) -> Void
     private var connection: UpstreamConnection?
     private var outcome = Outcome()
     private var media = MediaType.other
     private var text = ByteBuffer()
-    private var received = 0
+    private var queueNumber: Int?
     private var events = EventParser()
     private var isOver = false
 
-    /// Sends it. `done` is called once, whatever happens.
+    /// Sends it. `done` is called once, whatever happens; an empty session is none.
+    @discardableResult
     static func start(
         _ method: ExchangeMethod, session: [UInt8]?, revision: ProtocolRevision?, body: [UInt8] = [], route: Route,
-        done: @escaping (Outcome) -> Void = { _ in }
-    ) {
-        let call = GatewayCall(method, session: session, revision: revision, body: body, route: route, done: done)
-        if let connection = route.pool.takeIdle() { return call.send(on: connection) }
-        _ = route.pool.wait { result in
+        options: Options = Options(), done: @escaping (Outcome) -> Void = { _ in }
+    ) -> GatewayCall {
+        let call = GatewayCall(
+            method, session: session, revision: revision, body: body, route: route, options: options, done: done)
+        if let connection = route.pool.takeIdle() {
+            call.send(on: connection)
+            return call
+        }
+        call.queueNumber = route.pool.wait { result in
+            call.queueNumber = nil
             switch result {
             case .success(let connection): call.send(on: connection)
             case .failure: call.finish()
             }
         }
+        return call
+    }
+
+    /// Ends it; `done` is called with what has come.
+    func cancel() {
+        if let queueNumber { route.pool.cancel(queueNumber) }
+        end()
     }
 
     private init(
         _ method: ExchangeMethod, session: [UInt8]?, revision: ProtocolRevision?, body: [UInt8], route: Route,
-        done: @escaping (Outcome) -> Void
+        options: Options, done: @escaping (Outcome) -> Void
     ) {
         self.method = method
-        self.session = session
+        self.session = session.flatMap { $0.isEmpty ? nil : $0 }
+        self.options = options
         self.revision = revision
         self.body = body
         self.route = route
@@ -69,6 +100,7 @@ final class GatewayCall: UpstreamReader {
                 method, acceptsJSON: true, acceptsEvents: true, bodyLength: body.count, to: &output)
             if let revision { output.writeField("MCP-Protocol-Version", revision.text) }
             if let session { output.writeField("Mcp-Session-Id", session.span) }
+            output.writeBytes(options.fields)
             output.writeStaticString("\r\n")
             output.writeBytes(body)
         }
@@ -83,8 +115,8 @@ final class GatewayCall: UpstreamReader {
 
     func replyBody(_ bytes: ByteBuffer) {
         text.writeImmutableBuffer(bytes)
-        received += bytes.readableBytes
-        guard received <= GatewayCall.maximumReply else { return end() }
+        outcome.received += bytes.readableBytes
+        guard outcome.received <= options.limit, options.mayHold(text.readableBytes) else { return end() }
         guard case .events = media else { return }
         readEvents()
     }
@@ -112,15 +144,35 @@ final class GatewayCall: UpstreamReader {
     }
 
     private func isAnswer(_ event: borrowing Event) -> Bool {
-        guard let reply = route.read(event.data, nil), reply.message.kind == .response else { return false }
+        guard let reply = route.read(event.data, options.context), reply.message.kind == .response else { return false }
+        guard isOwn(reply, event.data) else { return false }
         outcome.reply = reply
         return true
     }
 
+    /// Whether an answer is that to this request; an error may come without an id.
+    private func isOwn(_ reply: ReadReply, _ data: Span<UInt8>) -> Bool {
+        guard let number = options.answers else { return true }
+        guard let id = reply.message.id else { return reply.message.isError }
+        if let text = reply.text { return text.holds(number, at: id) }
+        return UInt64(decimal: data.extracting(id)) == number
+    }
+
+    /// The only answer there is.
+    private func take(_ reply: ReadReply?) {
+        let text = text
+        if let reply, isOwn(reply, text.readableBytesUInt8Span) { outcome.reply = reply }
+        finish()
+    }
+
     func replyComplete() {
         connection = nil
-        if case .json = media, text.readableBytes > 0 { outcome.reply = route.read(text.readableBytesUInt8Span, nil) }
-        finish()
+        guard !isOver, case .json = media, text.readableBytes > 0 else { return finish() }
+        guard text.readableBytes > RouteExchange.largeMessage else {
+            let text = text
+            return take(route.read(text.readableBytesUInt8Span, options.context))
+        }
+        route.readElsewhere(text, options.context) { [self] reply in take(reply) }
     }
 
     func replyStalled() { end() }

@@ -9,12 +9,25 @@ final class ReplyContext: Sendable {
     enum Asked: Sendable {
         /// A list: what the caller may not use is taken out of it.
         case list(ListedItem)
+        /// The route's part of a list of tools.
+        case items
+        /// What the server is and can do.
+        case handshake
         /// A call of a tool.
         case tool(PolicyText)
         /// Anything else.
         case other
         /// A stream taken up again: what it goes on with, nobody knows here.
         case unknown
+
+        /// Whether the answer may have to be altered.
+        func isEdited(of policy: RoutePolicy) -> Bool {
+            switch self {
+            case .list, .items: true
+            case .handshake: policy.owners != nil
+            case .tool, .other, .unknown: false
+            }
+        }
     }
 
     let asked: Asked
@@ -30,7 +43,7 @@ final class ReplyContext: Sendable {
     fileprivate var subject: ReplySubject {
         switch asked {
         case .tool(let name): .tool(name)
-        case .list, .other: .other
+        case .list, .items, .handshake, .other: .other
         case .unknown: .unknown
         }
     }
@@ -54,6 +67,8 @@ struct ReplyInspection: Sendable {
     private(set) var withheld = 0
     /// It is no list although one was asked for: nothing of it can be checked.
     private(set) var isUnreadable = false
+    /// What a list holds for its reader, where that is asked for by itself.
+    private(set) var items: OwnedItems?
 
     static let unreadableList = "it is not a list that can be checked"
 
@@ -63,8 +78,8 @@ struct ReplyInspection: Sendable {
         _ evaluator: inout PolicyEvaluator
     ) {
         let policy = context.policy
-        guard policy.isNamed else { return }
         guard message.kind == .response else {
+            guard policy.isNamed else { return }
             let verdict = evaluator.decide(
                 policy.compiled, message, tape, bytes, caller: context.caller, route: policy.route, from: .server)
             note(verdict, policy)
@@ -92,6 +107,8 @@ struct ReplyInspection: Sendable {
         switch context.asked {
         case .list(let item): filter(result, .all(of: item), isAsked: true, tape, bytes, context, &evaluator)
         case .unknown: filter(result, ListMember.all, isAsked: false, tape, bytes, context, &evaluator)
+        case .items: collect(result, tape, bytes, context, &evaluator)
+        case .handshake: declareTools(result, tape, bytes, context.policy)
         case .tool, .other: return
         }
     }
@@ -150,15 +167,26 @@ struct ReplyInspection: Sendable {
     private func mayList(
         _ element: JSONNode, _ list: ListMember, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>,
         _ context: ReplyContext, _ evaluator: inout PolicyEvaluator
-    ) -> Bool {
+    ) -> Bool { listedName(element, list, tape, bytes, context, &evaluator) != nil }
+
+    /// The name of a listed item; nil if its reader may not use it here.
+    private func listedName(
+        _ element: JSONNode, _ list: ListMember, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>,
+        _ context: ReplyContext, _ evaluator: inout PolicyEvaluator
+    ) -> [UInt8]? {
         // What has no name cannot be used, and not be checked.
         guard tape.kind(element) == .object, case .found(let name) = tape.search(list.key, of: element, in: bytes),
             tape.kind(name) == .string
-        else { return false }
+        else { return nil }
         var text: [UInt8] = []
         tape.appendString(name, in: bytes, to: &text)
-        return evaluator.mayList(
-            context.policy.compiled, list.item, text.span, caller: context.caller, route: context.policy.route)
+        let policy = context.policy
+        // What is another's to be called is not listed either.
+        if list.item == .tool, let owners = policy.owners, owners.owner(of: text.span) != policy.index { return nil }
+        let isListed =
+            !policy.isNamed
+            || evaluator.mayList(policy.compiled, list.item, text.span, caller: context.caller, route: policy.route)
+        return isListed ? text : nil
     }
 }
 
@@ -184,5 +212,80 @@ extension MessageEdit {
     /// Puts in what an inspection replaces.
     mutating func apply(_ inspection: ReplyInspection) {
         for replacement in inspection.replacements { replace(replacement.range, with: replacement.bytes) }
+    }
+}
+
+// MARK: Several routes (DESIGN 7)
+
+/// What one page of a server's tools holds for its reader.
+struct OwnedItems: Sendable {
+    /// One tool.
+    struct Item: Sendable {
+        let name: [UInt8]
+        /// Its object as it stands.
+        let text: [UInt8]
+    }
+
+    var items: [Item] = []
+    /// The string that asks for the next page, as it stands.
+    var nextCursor: [UInt8]?
+}
+
+extension ReplyInspection {
+    /// Takes the tools out that the caller may use here.
+    private mutating func collect(
+        _ result: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ context: ReplyContext,
+        _ evaluator: inout PolicyEvaluator
+    ) {
+        guard tape.kind(result) == .object, case .found(let list) = tape.search("tools", of: result, in: bytes),
+            tape.kind(list) == .array
+        else { return isUnreadable = true }
+        var found = OwnedItems()
+        switch tape.search("nextCursor", of: result, in: bytes) {
+        case .absent: break
+        case .found(let cursor) where tape.kind(cursor) == .null: break
+        case .found(let cursor) where tape.kind(cursor) == .string:
+            found.nextCursor = bytes.extracting(tape.range(cursor)).copy
+        case .found, .ambiguous: return isUnreadable = true
+        }
+        let tools = ListMember.all[0]
+        for element in tape.elements(of: list) {
+            guard let name = listedName(element, tools, tape, bytes, context, &evaluator) else {
+                withheld += 1
+                continue
+            }
+            found.items.append(OwnedItems.Item(name: name, text: bytes.extracting(tape.range(element)).copy))
+        }
+        items = found
+    }
+
+    /// Lets the server say that there are tools and that their list may change: it speaks for all routes.
+    private mutating func declareTools(
+        _ result: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ policy: RoutePolicy
+    ) {
+        guard policy.owners != nil, tape.kind(result) == .object,
+            let capabilities = tape.member("capabilities", of: result, in: bytes), tape.kind(capabilities) == .object
+        else { return }
+        guard let tools = tape.member("tools", of: capabilities, in: bytes) else {
+            return insert(#""tools":{"listChanged":true}"#, into: capabilities, tape, bytes)
+        }
+        guard tape.kind(tools) == .object else {
+            return replacements.append(
+                Replacement(range: tape.range(tools), bytes: Array(#"{"listChanged":true}"#.utf8)))
+        }
+        guard let changes = tape.member("listChanged", of: tools, in: bytes) else {
+            return insert(#""listChanged":true"#, into: tools, tape, bytes)
+        }
+        guard tape.boolean(changes) != true else { return }
+        replacements.append(Replacement(range: tape.range(changes), bytes: Array("true".utf8)))
+    }
+
+    /// Puts a member before the others of an object.
+    private mutating func insert(
+        _ member: String, into object: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
+    ) {
+        let start = tape.range(object).lowerBound
+        let separator = tape.childCount(object) > 0 ? "," : ""
+        replacements.append(Replacement(range: start..<start + 1, bytes: Array("{\(member)\(separator)".utf8)))
     }
 }

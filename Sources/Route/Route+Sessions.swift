@@ -32,18 +32,37 @@ extension Route {
             return then(false)
         }
         reopening[session] = [then]
+        begin(reference, lost.revision, isFirst: false)
+    }
+
+    /// Opens a session for a client's that another route began (DESIGN 7): its first request here, and others that come meanwhile, wait for that.
+    func openSession(_ reference: SessionReference, revision: UInt8, then: @escaping (Bool) -> Void) {
+        if reopening[reference.uuid] != nil {
+            reopening[reference.uuid]?.append(then)
+            return
+        }
+        guard let revision = ProtocolRevision(rawValue: revision), !revision.isModern else { return then(false) }
+        reopening[reference.uuid] = [then]
+        begin(reference, revision, isFirst: true)
+    }
+
+    private func begin(_ reference: SessionReference, _ revision: ProtocolRevision, isFirst: Bool) {
+        let session = reference.uuid
         let capable = SessionCapabilities(rawValue: reference.capabilities)
-        let call = GatewayMessages.initialize(makeNumber(), revision: lost.revision, capable)
+        let call = GatewayMessages.initialize(makeNumber(), revision: revision, capable)
         GatewayCall.start(.post, session: nil, revision: nil, body: call, route: self) { [self] outcome in
-            guard outcome.status == 200, let id = outcome.session, let reply = outcome.reply, !reply.message.isError,
-                reply.revision == lost.revision, sessions.begin(reference, id: id, revision: lost.revision) == .stored
+            guard outcome.status == 200, let id = outcome.session ?? (isOneOfSeveral ? [] : nil),
+                let reply = outcome.reply, !reply.message.isError, let agreed = reply.revision,
+                // The client knows the revision that its own `initialize` agreed to; what lies behind may be older or newer.
+                agreed == revision || isOneOfSeveral && !agreed.isModern,
+                sessions.begin(reference, id: id, revision: agreed, mayBeEmpty: isOneOfSeveral) == .stored
             else {
                 forget(session)
                 return finishReopening(session, false)
             }
             let notice = GatewayMessages.initialized
-            GatewayCall.start(.post, session: id, revision: lost.revision, body: notice, route: self) { [self] _ in
-                context.counters.add(.reopenedSessions)
+            GatewayCall.start(.post, session: id, revision: agreed, body: notice, route: self) { [self] _ in
+                if !isFirst { context.counters.add(.reopenedSessions) }
                 sessions.noteReopened(session)
                 finishReopening(session, true)
             }
@@ -56,6 +75,7 @@ extension Route {
 
     /// Tells the upstream that a session is over which no client can use any more.
     func endUpstreamSession(_ id: [UInt8], _ revision: ProtocolRevision) {
+        guard !id.isEmpty else { return }
         GatewayCall.start(.delete, session: id, revision: revision, route: self)
     }
 

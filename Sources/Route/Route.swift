@@ -32,6 +32,8 @@ public final class Route: WorkerRole {
     private var tape = JSONTape()
     private static let requestParser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
     private static let replyParser = JSONParser(limits: JSONLimits(), surrogates: .replace)
+    /// When a list of tools that could not be had was last logged.
+    var listLogged: NIODeadline?
     /// Reused for small answers and events while they are written.
     var scratch = ByteBuffer()
     var eventText: [UInt8] = []
@@ -45,9 +47,8 @@ public final class Route: WorkerRole {
     private var inFlight = 0
     private var isDraining = false
     private var sweeps = 0
-    /// The gateway's ids upstream: a random start, so that a restarted worker's are not its predecessor's; below 2^53, where every JSON reader
-    /// is exact.
-    private var lastNumber = UInt64.random(in: 1..<(1 << 20)) << 32
+    /// The gateway's ids upstream.
+    private var numbers: RouteNumber
 
     /// Runs the role in the confined process.
     public static func run(_ outcome: Bootstrap.Outcome) -> Never {
@@ -80,6 +81,7 @@ public final class Route: WorkerRole {
         head = UpstreamHead(generation)
         guard let eventIDs = EventIDs(key: generation.eventKey, route: context.index) else { throw .badPayload }
         self.eventIDs = eventIDs
+        numbers = RouteNumber(route: context.index)
         guard let helper = HelperThread(loop: loop) else {
             context.log.error("no descriptor is left for the helper thread")
             throw .badPayload
@@ -97,6 +99,7 @@ public final class Route: WorkerRole {
                 // Whatever is in flight keeps its session from being idle.
                 if let session = exchange.session { sessions.noteUse(of: session) }
                 if case .events(let relay) = exchange.reply { relay.keepAlive(now) }
+                exchange.collection?.checkTime(now)
             }
             serverRequests.removeOld(now)
             // Seldom: malloc looks at each of its free pieces for it.
@@ -163,8 +166,7 @@ public final class Route: WorkerRole {
 
     /// An id of the gateway's own.
     func makeNumber() -> UInt64 {
-        lastNumber += 1
-        return lastNumber
+        numbers.next()
     }
 
     /// The exchanges that are not over.

@@ -254,13 +254,17 @@ extension RouteExchange {
             answer(.upstreamUnreadable("it agrees to a protocol version that has no initialize"))
             return nil
         }
-        guard let beganSession, let opening = open.session else { return 0 }
+        // Among several routes the session is the gateway's, whether or not this upstream has one.
+        let began = beganSession ?? (route.isOneOfSeveral ? [] : nil)
+        guard let began, let opening = open.session else { return 0 }
         guard !isAbandoned else {
             // Nobody will ever know the session's name.
-            route.endUpstreamSession(beganSession, revision)
+            route.endUpstreamSession(began, revision)
             return 0
         }
-        switch route.sessions.begin(opening, id: beganSession, revision: revision) {
+        switch route.sessions.begin(
+            opening, id: began, revision: revision, mayBeEmpty: route.isOneOfSeveral)
+        {
         case .stored: return revision.rawValue
         case .full: answer(.capacity("too many sessions"))
         case .unusableID: answer(.upstreamUnreadable("its session id is none"))
@@ -276,7 +280,7 @@ extension RouteExchange {
         let status = open.method == .post ? error.status(isModern: open.isModern) : error.modernStatus
         send(
             status, error.body(id: callID, requestID: open.requestID),
-            retryAfter: status == 200 ? 0 : error.retryAfter)
+            retryAfter: status == 200 ? 0 : error.retryAfter, isUnavailable: error.isUnavailability)
     }
 
     /// A notification, or an answer that nobody waits for: taken, and dropped.
@@ -285,8 +289,11 @@ extension RouteExchange {
         finish()
     }
 
-    func send(_ status: UInt16, _ body: [UInt8], retryAfter: UInt32 = 0) {
-        sendHead(ReplyHead(status: status, kind: .json, bodyLength: UInt64(body.count), retryAfter: retryAfter))
+    func send(_ status: UInt16, _ body: [UInt8], retryAfter: UInt32 = 0, isUnavailable: Bool = false) {
+        sendHead(
+            ReplyHead(
+                status: status, kind: .json, bodyLength: UInt64(body.count), retryAfter: retryAfter,
+                isUnavailable: isUnavailable))
         // Nobody waits for it any more.
         guard let link else { return finish() }
         var bytes = ByteBuffer(bytes: body)

@@ -70,6 +70,8 @@ final class RouteExchange: UpstreamReader {
     /// Bytes charged to the worker's budget.
     private var reserved = 0
     private var heldByStream = 0
+    /// What is collected of the upstream's tools, while that goes on.
+    var collection: ToolCollection?
     private var replyContext: ReplyContext?
     /// When the request's head came, in nanoseconds of the monotonic clock.
     let began = PollLoop.now()
@@ -168,8 +170,10 @@ final class RouteExchange: UpstreamReader {
                 progressToken = bytes(token)
                 edit.replace(token, with: number)
             }
+            if open.wantsItems { return collectTools() }
         case .notification:
             guard case .passes = message.inspection.outcome else { return deny(message) }
+            if isSaidAlready { return accept() }
             if let target = message.cancelledRequest, !open.isModern {
                 // What is over, or another's, cannot be cancelled: the server never knew it by this id.
                 guard let cancelled = route.number(of: bytes(target), in: self) else { return accept() }
@@ -191,12 +195,14 @@ final class RouteExchange: UpstreamReader {
 
     /// What the phase `inspectReply` must know; nil where it has nothing to do. A stream brings the server's own messages too.
     func replyContext(isStream: Bool) -> ReplyContext? {
-        guard route.policy.isNamed else { return nil }
+        guard route.policy.isNamed || route.isOneOfSeveral else { return nil }
         if let replyContext { return replyContext }
         let asked: ReplyContext.Asked =
             if let message {
                 switch message.method {
+                case .toolsList where open.wantsItems: .items
                 case .toolsList: .list(.tool)
+                case .initialize, .discover: .handshake
                 case .promptsList: .list(.prompt)
                 case .resourcesList, .resourceTemplatesList: .list(.resource)
                 // What the task was begun for, only the server knows.
@@ -207,7 +213,7 @@ final class RouteExchange: UpstreamReader {
                 .unknown
             }
         if !isStream, !route.policy.compiled.inspectsReplies {
-            guard case .list = asked else { return nil }
+            guard asked.isEdited(of: route.policy) else { return nil }
         }
         let context = ReplyContext(asked, route.policy, route.caller(open.identity))
         replyContext = context
@@ -225,23 +231,24 @@ final class RouteExchange: UpstreamReader {
         forward()
     }
 
-    private func bytes(_ range: Range<Int>) -> [UInt8] {
+    func bytes(_ range: Range<Int>) -> [UInt8] {
         let body = body
         return body.readableBytesUInt8Span.extracting(range).copy
     }
 
     /// The phase `forward`: over a connection that is free, or the next that will be.
-    private func forward() {
+    func forward() {
         if let session {
             // Not with an id that the upstream has just said to have lost.
             if route.reopening[session] != nil {
                 route.reopening[session]?.append { [self] isOpen in
                     guard !isOver else { return }
-                    if isOpen { forward() } else { answer(.sessionNotFound) }
+                    if isOpen { forward() } else { answerUnopened() }
                 }
                 return
             }
-            guard route.sessions.contains(session) else { return answer(.sessionNotFound) }
+            guard route.sessions.contains(session) else { return forwardOutsideSession() }
+            if open.method == .delete, !route.sessions.hasID(session) { return endUnknownSession() }
         }
         if let connection = route.pool.takeIdle() { return send(on: connection) }
         queueNumber = route.pool.wait { [self] result in
@@ -293,7 +300,7 @@ final class RouteExchange: UpstreamReader {
             to: &output)
         if let message, open.isModern {
             output.writeBytes(message.headers)
-        } else if let revision = ProtocolRevision(rawValue: open.revision) {
+        } else if let revision = upstreamRevision {
             output.writeField("MCP-Protocol-Version", revision.text)
         }
         if let session { route.sessions.writeID(of: session, to: &output) }
@@ -337,7 +344,7 @@ final class RouteExchange: UpstreamReader {
     /// The client left. A modern client's call ends upstream; a legacy one's is read to its end (DESIGN 6).
     func cancelled(_ reason: StreamEndReason) {
         isAbandoned = true
-        guard !isOver, open.isModern || open.method != .post else { return }
+        guard !isOver, open.isModern || open.method != .post || open.wantsItems else { return }
         giveUp(.cancelled)
     }
 
@@ -357,6 +364,7 @@ final class RouteExchange: UpstreamReader {
         if let queueNumber { route.pool.cancel(queueNumber) }
         connection?.close()
         connection = nil
+        collection?.cancel()
         link?.reset(stream, reason)
         link = nil
         finish()
@@ -368,6 +376,8 @@ final class RouteExchange: UpstreamReader {
         if sentStatus == nil, link != nil { return answer(.upstreamUnavailable("it ended before it answered")) }
         isOver = true
         reply = .none
+        collection?.cancel()
+        collection = nil
         route.giveBack(reserved)
         reserved = 0
         link?.end(stream)
@@ -377,7 +387,7 @@ final class RouteExchange: UpstreamReader {
         owner?.finished(stream)
         owner = nil
         // The client is done with its session, whatever the upstream makes of that; only a server that lets no client end one keeps it.
-        if open.method == .delete, sentStatus != 405, let session { route.forget(session) }
+        if open.method == .delete, sentStatus != 405 || route.isOneOfSeveral, let session { route.forget(session) }
         route.finished()
     }
 

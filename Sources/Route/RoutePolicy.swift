@@ -15,6 +15,10 @@ final class RoutePolicy: Sendable {
     let isNamed: Bool
     let denials: DenialForm
     private let disclosesRules: Bool
+    /// Who owns which tool; nil where there is one route, which owns all.
+    let owners: ToolOwners?
+    /// Which of the owners this route is.
+    let index: Int
 
     /// - Throws: `PolicyError`, or `UnicodeLibrary.Unavailable` where the library was not loaded before confinement.
     init(_ generation: RouteGeneration) throws {
@@ -24,6 +28,8 @@ final class RoutePolicy: Sendable {
         isNamed = generation.hasPolicy
         denials = generation.denials
         disclosesRules = generation.disclosesRules
+        owners = generation.owners.count > 1 ? ToolOwners(generation.owners, library) : nil
+        index = Int(generation.index)
     }
 
     /// What the caller is told of a verdict.

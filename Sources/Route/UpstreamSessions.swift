@@ -34,6 +34,12 @@ final class UpstreamSessions {
         return false
     }
 
+    /// Whether the upstream's session has a name: an upstream without sessions has nothing to end.
+    func hasID(_ uuid: SessionUUID) -> Bool {
+        guard case .found(let session) = table.lookup(uuid, now: now) else { return false }
+        return !session.id.isEmpty
+    }
+
     /// Notes that a session is in use.
     func noteUse(of uuid: SessionUUID) { _ = table.lookup(uuid, now: now) }
 
@@ -47,13 +53,16 @@ final class UpstreamSessions {
 
     /// Appends the header that names the upstream's session.
     func writeID(of uuid: SessionUUID, to buffer: inout ByteBuffer) {
-        guard case .found(let session) = table.lookup(uuid, now: now) else { return }
+        guard case .found(let session) = table.lookup(uuid, now: now), !session.id.isEmpty else { return }
         buffer.writeField("Mcp-Session-Id", session.id)
     }
 
-    /// Keeps the upstream's session for a client's, in place of an earlier one.
-    func begin(_ session: SessionReference, id: [UInt8], revision: ProtocolRevision) -> UpstreamInsertion {
-        table.insert(session.uuid, id: id.span, revision: revision.rawValue, expires: session.expires, now: now)
+    /// Keeps the upstream's session for a client's, in place of an earlier one. With `mayBeEmpty`, an upstream without sessions is kept by an empty id.
+    func begin(
+        _ session: SessionReference, id: [UInt8], revision: ProtocolRevision, mayBeEmpty: Bool = false
+    ) -> UpstreamInsertion {
+        table.insert(session.uuid, id: id.span, revision: revision.rawValue, expires: session.expires, now: now,
+            mayBeEmpty: mayBeEmpty)
     }
 
     /// Notes what a session has asked for that a new session upstream would not have.

@@ -32,7 +32,8 @@ public struct UpstreamSession: Sendable {
     private let idBytes: InlineArray<400, UInt8>
     private let idLength: Int
 
-    /// The upstream's `Mcp-Session-Id`: 1 to 400 visible ASCII characters.
+    /// The upstream's `Mcp-Session-Id`: at most 400 visible ASCII characters; none if the upstream has no
+    /// sessions.
     public var id: Span<UInt8> {
         @_lifetime(borrow self) get { idBytes.span.extracting(0..<idLength) }
     }
@@ -78,7 +79,7 @@ struct UpstreamSessionShape: Equatable {
     init?(word: UInt64) {
         revision = UInt8(truncatingIfNeeded: word >> 16)
         idLength = Int(word & 0xFFFF)
-        guard idLength > 0, idLength <= UpstreamSessionTable.longestID, self.word == word else { return nil }
+        guard idLength > 0 || revision > 0, idLength <= UpstreamSessionTable.longestID, self.word == word else { return nil }
     }
 
     var word: UInt64 { UInt64(revision) << 16 | UInt64(idLength) }

@@ -58,12 +58,13 @@ public final class UpstreamSessionTable {
         self.idleLimit = idleLimit
     }
 
-    /// Stores the upstream session of a client's session, in the place of an older or lost one.
+    /// Stores the upstream session of a client's session, in the place of an older or lost one. With `mayBeEmpty` an upstream that has no sessions is
+    /// remembered too, by an empty id.
     public func insert(
         _ uuid: SessionUUID, id: Span<UInt8>, revision: UInt8, flags: UpstreamSessionFlags = [], expires: UInt64,
-        now: UInt64
+        now: UInt64, mayBeEmpty: Bool = false
     ) -> UpstreamInsertion {
-        guard !id.isEmpty, id.count <= UpstreamSessionTable.longestID else { return .unusableID }
+        guard !id.isEmpty || mayBeEmpty && revision > 0, id.count <= UpstreamSessionTable.longestID else { return .unusableID }
         for index in id.indices where !isVisible(id[index]) { return .unusableID }
         let held = find(uuid)
         guard let slot = held ?? room(for: uuid, now) else { return .full }

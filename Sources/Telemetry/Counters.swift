@@ -52,6 +52,10 @@ public enum Counter: Int, CaseIterable, Sendable {
     case denied = 23
     /// Items taken out of lists because their reader may not use them.
     case withheldItems = 24
+    /// Whether the route could not give its tools when it was last asked: 1 if so (a gauge).
+    case toolsMissing = 25
+    /// Lists of tools that were put together without those of some route.
+    case incompleteLists = 26
     /// Records committed to the worker's ring.
     case recordsCommitted = 40
     /// Records that the ring had no room for.
@@ -72,7 +76,9 @@ public enum Counter: Int, CaseIterable, Sendable {
     /// Whether the value goes down too; such a slot starts at 0 in every new worker.
     public var isGauge: Bool {
         switch self {
-        case .openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes, .recordBacklog, .recordsStopped: true
+        case .openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes, .toolsMissing, .recordBacklog,
+            .recordsStopped:
+            true
         default: false
         }
     }

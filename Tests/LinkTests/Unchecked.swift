@@ -32,6 +32,7 @@ enum Unchecked {
         writer.bool(message.acceptsJSON)
         writer.bool(message.acceptsEvents)
         writer.bool(message.isModern)
+        writer.bool(message.wantsItems)
         writer.blob(message.lastEventID)
         writer.blob(message.fields.bytes)
         writer.u64(message.bodyLength)
@@ -47,6 +48,8 @@ enum Unchecked {
         writer.string(message.challenge)
         writer.u32(message.retryAfter)
         writer.u64(message.flowFacts)
+        writer.bool(message.isUnavailable)
+        writer.bool(message.isItems)
         return writer.bytes
     }
 
