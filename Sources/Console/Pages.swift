@@ -18,19 +18,22 @@ extension Console {
         }
     }
 
-    /// 200 if every worker runs, every listener is served and every route reaches its upstream, else 503; a line each.
+    /// 200 if every worker runs, every listener is served and a route reaches its upstream, else 503; a line each. One dead route among several
+    /// degrades the gateway, it does not stop it.
     private func readiness(_ table: ProcessTable) -> Answer {
         var lines: [String] = []
         var ready = table.ready && !table.draining
+        var reachable = 0
         for worker in table.workers {
             let name = worker.role == .route ? "route \(worker.name)" : worker.role.name
             lines.append("worker \(name): \(worker.state.name)")
         }
         for (index, route) in table.routes.enumerated() {
             let state = routeState(index, table)
-            if state != "up" { ready = false }
+            reachable += state == "up" ? 1 : 0
             lines.append("upstream \(route.name): \(state)")
         }
+        if reachable == 0 { ready = false }
         for listener in table.listeners where !listener.served { lines.append("listener \(listener.name): not served") }
         if table.draining { lines.append("draining") }
         return Answer(
@@ -95,6 +98,9 @@ extension Console {
         var lines = table.degraded
         for (index, route) in table.routes.enumerated() where routeState(index, table) == "unreachable" {
             lines.append("route \(route.name): the upstream \(route.upstream) cannot be reached")
+        }
+        for worker in table.workers where worker.role == .route && value(.toolsMissing, of: worker) != 0 {
+            lines.append("route \(worker.name): its tools were left out of the last list")
         }
         for worker in table.workers {
             guard let report = ConfinementReport(decoding: worker.confinement, from: worker.role),

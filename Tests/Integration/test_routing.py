@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from harness.clients import Client, Stream, call, hello, metric
+from harness.clients import Client, call, hello, metric
 from harness.eventually import eventually
 from harness.http import Connection
 from harness.routes import (
-    UNAVAILABLE, UNKNOWN, Served, ask_modern, code, kill_route, modern_request, names, options_of, request, text)
+    UNAVAILABLE, UNKNOWN, Served, ask_modern, code, kill_route, listing, names, options_of, request, text)
 
 
 @pytest.fixture
@@ -133,13 +133,17 @@ POLICY = """
 version: v1
 mode: enforce
 rules:
-  - match: {tools: [exec_b, add]}
+  - name: r1
+    match: {tools: [exec_b, add]}
     action: deny
-  - match: {routes: [shell], tools: ["*"]}
+  - name: r2
+    match: {routes: [shell], tools: ["*"]}
     action: allow
-  - match: {tools: [echo]}
+  - name: r3
+    match: {tools: [echo]}
     action: allow
-  - match: {methods: ["tools/list"]}
+  - name: r4
+    match: {methods: ["tools/list"]}
     action: allow
 """
 
@@ -158,7 +162,7 @@ def test_the_merged_list_shows_what_its_reader_may_call(routed, asking, director
 def test_a_list_that_policy_denies_everywhere_is_denied(routed, asking, directory, shell, rest):
     path = f"{directory}/policy.yaml"
     with open(path, "w", encoding="utf-8") as file:
-        file.write('version: v1\nmode: enforce\nrules:\n  - match: {tools: ["*"]}\n    action: allow\n')
+        file.write('version: v1\nmode: enforce\nrules:\n  - name: tools\n    match: {tools: ["*"]}\n    action: allow\n')
     client = asking(routed("--policy", path).url)
     assert code(client.ask("tools/list")) == -31010
     assert shell.of("tools/list") == rest.of("tools/list") == []
@@ -236,14 +240,10 @@ def test_a_hostile_route_is_left_out_of_the_list(routed, shell, kind):
     assert "shell" in gateway.log()
     # Its own tools can still be called, and it comes back by itself.
     assert text(client.call(tool="exec_a")) == "shell:exec_a"
-    shell.handlers["tools/list"] = rest_of("exec_a")
+    shell.handlers["tools/list"] = listing("exec_a")
     assert names(client.post(request("tools/list"))) == ["exec_a", "echo", "add"]
     assert not gateway.degraded()
     assert gateway.restarts() == {}
-
-
-def rest_of(*tools):
-    return lambda answer: answer.result({"tools": [{"name": name} for name in tools]})
 
 
 def test_a_slow_route_is_left_out_in_time(routed, shell):
@@ -268,7 +268,7 @@ def test_a_server_without_tools_adds_none(routed, shell):
 def test_one_dead_server_degrades_and_breaks_nothing(routed, asking, shell, rest, dead):
     gone, left = (shell, rest) if dead == "shell" else (rest, shell)
     gateway = routed("--connect-timeout", "1s")
-    gone.__exit__()
+    gone.die()
     client = asking(gateway.url)
     own, others = ("echo", "exec_a") if left is rest else ("exec_a", "echo")
     assert text(client.ask("tools/call", {"name": own})) == f"{left.name}:{own}"
@@ -288,8 +288,8 @@ def readyz(gateway):
 def test_with_every_server_dead_the_client_is_told(routed, shell, rest):
     gateway = routed("--connect-timeout", "1s")
     client = Client(gateway.url)
-    shell.__exit__()
-    rest.__exit__()
+    shell.die()
+    rest.die()
     assert code(client.post(request("tools/list"))) == UNAVAILABLE
     assert code(Client(gateway.url, opens=False).post(hello())) == UNAVAILABLE
     eventually(lambda: readyz(gateway).status == 503, "not ready")

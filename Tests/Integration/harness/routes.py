@@ -26,7 +26,17 @@ class Served(ScriptedUpstream):
 
     def __init__(self, name, *tools, handlers=None, **options):
         super().__init__({"tools/list": listing(*tools), "tools/call": self.called} | (handlers or {}), **options)
-        self.name = name
+        self.name, self.is_dead = name, False
+
+    def die(self):
+        """Takes no connection any more, and cuts those there are."""
+        self.released.set()
+        self.server.__exit__()
+        self.is_dead = True
+
+    def __exit__(self, *details):
+        if not self.is_dead:
+            super().__exit__(*details)
 
     def called(self, answer):
         return answer.text(f"{self.name}:{answer.params['name']}")
