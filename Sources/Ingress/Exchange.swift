@@ -118,15 +118,18 @@ final class Exchange {
         taker?.replyBegins(head, session: session, of: self)
     }
 
-    /// A piece of that answer; whether the client takes more.
-    func answerContinues(_ bytes: ByteBuffer) -> Bool {
-        guard let taker, !isOver else { return true }
-        if case .events = reply {
-            taker.replyContinues(bytes, isEvents: true, of: self)
-        } else {
-            taker.replyContinues(bytes, isEvents: false, of: self)
-        }
-        return taker.takesMore
+    /// A piece of that answer.
+    func answerContinues(_ bytes: ByteBuffer) {
+        guard !isOver else { return }
+        taker?.replyContinues(bytes, isEvents: isStream, of: self)
+    }
+
+    /// Whether the client takes more of it at the moment.
+    var takesMore: Bool { taker?.takesMore ?? true }
+
+    private var isStream: Bool {
+        if case .events = reply { return true }
+        return false
     }
 
     /// The end of that answer.
@@ -136,11 +139,7 @@ final class Exchange {
         parts = nil
         let taker = self.taker
         self.taker = nil
-        if case .events = reply {
-            taker?.replyEnds(isEvents: true, of: self)
-        } else {
-            taker?.replyEnds(isEvents: false, of: self)
-        }
+        taker?.replyEnds(isEvents: isStream, of: self)
     }
 
     /// Whether the client has been told nothing yet.

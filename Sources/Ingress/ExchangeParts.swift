@@ -56,7 +56,7 @@ final class Handshake: ReplyTaker, ExchangeParts {
 
     // MARK: ReplyTaker
 
-    var takesMore: Bool { true }
+    var takesMore: Bool { whole.takesMore }
 
     func replyBegins(_ head: ReplyHead, session: [UInt8]?, of exchange: Exchange) {
         guard present === exchange else { return }
@@ -68,7 +68,7 @@ final class Handshake: ReplyTaker, ExchangeParts {
     }
 
     func replyContinues(_ bytes: ByteBuffer, isEvents: Bool, of exchange: Exchange) {
-        if present === exchange { _ = whole.answerContinues(bytes) }
+        if present === exchange { whole.answerContinues(bytes) }
     }
 
     func replyEnds(isEvents: Bool, of exchange: Exchange) {

@@ -154,7 +154,7 @@ final class ListMerge: ReplyTaker, TimedParts {
         guard pieces.isEmpty else { return answer(pieces.filter { $0.readableBytes > 0 }) }
         guard let (head, body) = refusal else { return whole.fail(.upstreamUnavailable("none of them gives its tools")) }
         whole.answerBegins(head)
-        _ = whole.answerContinues(body)
+        whole.answerContinues(body)
         whole.answerEnds()
     }
 
@@ -172,12 +172,12 @@ final class ListMerge: ReplyTaker, TimedParts {
         let commas = max(0, pieces.count - 1)
         let length = start.readableBytes + pieces.reduce(commas) { $0 + $1.readableBytes } + end.readableBytes
         whole.answerBegins(ReplyHead(status: 200, kind: .json, bodyLength: UInt64(length)))
-        _ = whole.answerContinues(start)
+        whole.answerContinues(start)
         for (index, piece) in pieces.enumerated() {
-            if index > 0 { _ = whole.answerContinues(ByteBuffer(staticString: ",")) }
-            _ = whole.answerContinues(piece)
+            if index > 0 { whole.answerContinues(ByteBuffer(staticString: ",")) }
+            whole.answerContinues(piece)
         }
-        _ = whole.answerContinues(end)
+        whole.answerContinues(end)
         whole.answerEnds()
     }
 

@@ -72,8 +72,32 @@ final class FaultyWorker: WorkerRole {
             if open.write(&writer) { send(frame(.open, writer.bytes, first), descriptors[0]) }
         case .dataOnDial where link.kind == .dial && link.side == .opener:
             send(frame(.open, DialOpen(destination: 0).encode(), first) + frame(.data, [0], first), descriptors[0])
+        case .brokenItems where link.kind == .request: giveItems(#"{"name":"exec_a"}]}},{"x":[{"name":"echo"}"#, descriptors[0])
+        case .foreignItems where link.kind == .request: giveItems(#"{"name":"exec_a"},{"name":"echo"}"#, descriptors[0])
+        case .misroutes: misroute(descriptors[0])
         default: break
         }
+    }
+
+    /// Answers the first request with these items.
+    private func giveItems(_ items: String, _ descriptor: Int32) {
+        waitForBytes(descriptor)
+        let first = StreamID(slot: 0, generation: 1)
+        var writer = FieldWriter()
+        guard ReplyHead(status: 200, kind: .json, bodyLength: UInt64(items.utf8.count), isItems: true).write(&writer)
+        else { return }
+        send(frame(.head, writer.bytes, first) + frame(.lastData, Array(items.utf8), first), descriptor)
+    }
+
+    private func misroute(_ descriptor: Int32) {
+        let body = #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"exec_a"}}"#
+        let open = RequestOpen(
+            generation: 1, requestID: 1, identity: .anonymous, session: nil, method: .post, acceptsJSON: true,
+            acceptsEvents: true, isModern: false, bodyLength: UInt64(body.utf8.count))
+        var writer = FieldWriter()
+        guard open.write(&writer) else { return }
+        let first = StreamID(slot: 0, generation: 1)
+        send(frame(.open, writer.bytes, first) + frame(.lastData, Array(body.utf8), first), descriptor)
     }
 
     func drain() { exit(0) }

@@ -40,6 +40,12 @@ enum Fault: String, CaseIterable {
     case dataOnDial = "data-on-dial"
     /// Answers everything with events without end, in pieces that each hold the end of one event and the start of the next (route).
     case cutEvents = "cut-events"
+    /// Gives items of a list that would end the list they are put into (route).
+    case brokenItems = "broken-items"
+    /// Lists tools of every route as its own (route).
+    case foreignItems = "foreign-items"
+    /// Brings a call of `exec_a` to every route (ingress).
+    case misroutes
 }
 
 /// The executable's path.
