@@ -152,7 +152,9 @@ final class ListMerge: ReplyTaker, TimedParts {
             }
         }
         guard pieces.isEmpty else { return answer(pieces.filter { $0.readableBytes > 0 }) }
-        guard let (head, body) = refusal else { return whole.fail(.upstreamUnavailable("none of them gives its tools")) }
+        guard let (head, body) = refusal else {
+            return whole.fail(.upstreamUnavailable("none of them gives its tools"))
+        }
         whole.answerBegins(head)
         whole.answerContinues(body)
         whole.answerEnds()

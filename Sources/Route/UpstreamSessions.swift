@@ -61,7 +61,8 @@ final class UpstreamSessions {
     func begin(
         _ session: SessionReference, id: [UInt8], revision: ProtocolRevision, mayBeEmpty: Bool = false
     ) -> UpstreamInsertion {
-        table.insert(session.uuid, id: id.span, revision: revision.rawValue, expires: session.expires, now: now,
+        table.insert(
+            session.uuid, id: id.span, revision: revision.rawValue, expires: session.expires, now: now,
             mayBeEmpty: mayBeEmpty)
     }
 

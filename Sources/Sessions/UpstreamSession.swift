@@ -79,7 +79,9 @@ struct UpstreamSessionShape: Equatable {
     init?(word: UInt64) {
         revision = UInt8(truncatingIfNeeded: word >> 16)
         idLength = Int(word & 0xFFFF)
-        guard idLength > 0 || revision > 0, idLength <= UpstreamSessionTable.longestID, self.word == word else { return nil }
+        guard idLength > 0 || revision > 0, idLength <= UpstreamSessionTable.longestID, self.word == word else {
+            return nil
+        }
     }
 
     var word: UInt64 { UInt64(revision) << 16 | UInt64(idLength) }

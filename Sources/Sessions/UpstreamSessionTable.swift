@@ -64,7 +64,9 @@ public final class UpstreamSessionTable {
         _ uuid: SessionUUID, id: Span<UInt8>, revision: UInt8, flags: UpstreamSessionFlags = [], expires: UInt64,
         now: UInt64, mayBeEmpty: Bool = false
     ) -> UpstreamInsertion {
-        guard !id.isEmpty || mayBeEmpty && revision > 0, id.count <= UpstreamSessionTable.longestID else { return .unusableID }
+        guard !id.isEmpty || mayBeEmpty && revision > 0, id.count <= UpstreamSessionTable.longestID else {
+            return .unusableID
+        }
         for index in id.indices where !isVisible(id[index]) { return .unusableID }
         let held = find(uuid)
         guard let slot = held ?? room(for: uuid, now) else { return .full }

@@ -29,7 +29,7 @@ def routed(make_gateway, shell, rest):
     """The seed's example: dangerous tools to one server, everything else to another, which is the home route."""
     def make(*options, **settings):
         routes = options_of(("shell", ["exec_*", "run_*"], shell.url), ("rest", ["*"], rest.url))
-        return make_gateway(rest.url, *routes, *options, **settings).start()
+        return make_gateway(None, *routes, *options, **settings).start()
     return make
 
 
@@ -66,9 +66,29 @@ def test_a_call_reaches_the_owner_of_the_tool_and_nobody_else(routed, asking, sh
     assert rest.called_tools() == ["echo"]
 
 
+SEED = """
+routing:
+  routes:
+    - match_tools: ["exec_*", "run_*"]
+      upstream: {shell}
+    - match_tools: ["*"]
+      upstream: {rest}
+"""
+
+
+def test_a_file_as_the_seed_has_it_routes_dangerous_tools_to_a_server_of_their_own(make_gateway, asking, directory, shell, rest):
+    path = f"{directory}/mcpgw.yaml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(SEED.format(shell=shell.url, rest=rest.url))
+    client = asking(make_gateway(None, "--config", path).start().url)
+    assert text(client.ask("tools/call", {"name": "exec_a"})) == "shell:exec_a"
+    assert text(client.ask("tools/call", {"name": "echo"})) == "rest:echo"
+    assert names(client.ask("tools/list")) == ["exec_a", "exec_b", "echo", "add"]
+
+
 def test_the_first_route_that_matches_has_the_tool(make_gateway, asking, shell, rest):
     routes = options_of(("one", ["exec_a", "echo"], shell.url), ("two", ["exec_*", "add"], rest.url))
-    gateway = make_gateway(rest.url, *routes).start()
+    gateway = make_gateway(None, *routes).start()
     client = asking(gateway.url)
     assert [text(client.ask("tools/call", {"name": name})) for name in ("exec_a", "exec_b", "add", "echo")] == [
         "shell:exec_a", "rest:exec_b", "rest:add", "shell:echo"]
@@ -121,7 +141,7 @@ def test_a_route_lists_no_tool_that_it_does_not_own(make_gateway, asking):
     with Served("shell", *listed) as shell, Served("rest", *listed) as rest:
         shell.has_sessions = rest.has_sessions = asking is Legacy
         routes = options_of(("shell", ["exec_*"], shell.url), ("rest", ["*"], rest.url))
-        client = asking(make_gateway(rest.url, *routes).start().url)
+        client = asking(make_gateway(None, *routes).start().url)
         assert names(client.ask("tools/list")) == ["exec_a", "echo", "add"]
         for name in ("exec_a", "echo", "add"):
             owner = "shell" if name == "exec_a" else "rest"
@@ -359,7 +379,7 @@ def test_a_session_that_a_server_lost_is_opened_again_there(routed, shell, rest)
 def test_servers_without_sessions_serve_a_session_too(make_gateway):
     with Served("a", "exec_a", sessions=False) as one, Served("b", "echo", sessions=False) as other:
         routes = options_of(("a", ["exec_*"], one.url), ("b", ["*"], other.url))
-        gateway = make_gateway(one.url, *routes).start()
+        gateway = make_gateway(None, *routes).start()
         client = Client(gateway.url)
         assert client.session
         assert [text(client.call(tool=name)) for name in ("exec_a", "echo", "exec_a")] == ["a:exec_a", "b:echo", "a:exec_a"]
@@ -384,7 +404,7 @@ def test_a_server_that_opens_no_session_fails_its_own_calls(routed, shell, rest)
 def test_servers_of_different_revisions_serve_one_session(make_gateway, rest):
     with Served("old", "exec_a", revision="2025-06-18") as old:
         routes = options_of(("old", ["exec_*"], old.url), ("rest", ["*"], rest.url))
-        client = Client(make_gateway(rest.url, *routes).start().url)
+        client = Client(make_gateway(None, *routes).start().url)
         assert text(client.call(tool="exec_a")) == "old:exec_a"
         assert old.of("tools/call")[0].headers["mcp-protocol-version"] == "2025-06-18"
         client.call()

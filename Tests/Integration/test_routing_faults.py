@@ -42,7 +42,7 @@ def faulty(binary, directory, make_gateway, shell, rest):
         if os.geteuid() == 0:
             os.chown(copy + ".armed", NOBODY, NOBODY)
         routes = options_of(("shell", ["exec_*"], shell.url), ("rest", ["*"], rest.url))
-        gateway = make_gateway(rest.url, *routes)
+        gateway = make_gateway(None, *routes)
         gateway.command[gateway.command.index(gateway.binary)] = copy
         return gateway.start()
     return make

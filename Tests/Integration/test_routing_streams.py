@@ -38,7 +38,7 @@ def rest():
 @pytest.fixture
 def gateway(make_gateway, shell, rest):
     routes = options_of(("shell", ["exec_*"], shell.url), ("rest", ["*"], rest.url))
-    return make_gateway(rest.url, *routes).start()
+    return make_gateway(None, *routes).start()
 
 
 def begin(client, tool, identifier=1, token=None):
@@ -178,7 +178,7 @@ def test_other_methods_go_to_the_home_route(gateway, shell, rest):
 def test_each_message_of_a_batch_has_its_own_route(make_gateway):
     with (Served("a", "exec_a", revision="2025-03-26") as one, Served("b", "echo", revision="2025-03-26") as other):
         routes = options_of(("a", ["exec_*"], one.url), ("b", ["echo"], other.url))
-        client = Client(make_gateway(one.url, *routes).start().url, "2025-03-26")
+        client = Client(make_gateway(None, *routes).start().url, "2025-03-26")
         reply = client.post([
             call("exec_a", identifier=1), call("echo", identifier=2), request("tools/list", identifier=3), call("none", identifier=4),
             cancelled(99), {"jsonrpc": "2.0", "method": "notifications/roots/list_changed"}, request("ping", identifier=5),
@@ -212,7 +212,7 @@ CALLS = ('echo={"text":"grüße \\u0000"}', 'add={"a":2,"b":40}', 'slow={"steps"
 def test_real_servers_share_one_endpoint(make_gateway, demo_server, client, framing):
     first, second = demo_server("sdk2", *framing), demo_server("fastmcp", *framing)
     routes = options_of(("sdk2", ["add", "slow"], first.url), ("fastmcp", ["*"], second.url))
-    gateway = make_gateway(second.url, *routes).start()
+    gateway = make_gateway(None, *routes).start()
     seen = explore(client, gateway.url, *CALLS)
     direct = explore(client, second.url, *CALLS)
     assert [tool["name"] for tool in seen["tools"]] == ["add", "slow", "echo", "big", "fail"]

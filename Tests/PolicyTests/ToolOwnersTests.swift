@@ -25,7 +25,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "\u{FF45}xec_a", "exec\u{200B}_a", "\u{2060}exec_a", "e\u{AD}xec_a", "\u{202E}exec_a", " exec_a", "exec\u{FF3F}a", "\u{1D41E}xec_a",
+        "\u{FF45}xec_a", "exec\u{200B}_a", "\u{2060}exec_a", "e\u{AD}xec_a", "\u{202E}exec_a", " exec_a",
+        "exec\u{FF3F}a", "\u{1D41E}xec_a",
         "exec\u{FE0F}_a", "\u{E0001}exec_a",
     ])
     func aNameWhoseFormsHaveDifferentOwnersIsNobodys(name: String) {

@@ -49,7 +49,7 @@ class Gateway:
     def __init__(self, binary, directory, upstream, *options, environment=None, launcher=(), as_root=False,
                  listen="127.0.0.1:0", metrics="127.0.0.1:0", inherited=(), own_pid=None,
                  manager_reads=True):
-        """`launcher` stands before the command. `inherited` sockets become the descriptors 3, 4, ... as systemd passes
+        """Without an `upstream` the options name the servers. `launcher` stands before the command. `inherited` sockets become the descriptors 3, 4, ... as systemd passes
         them; the environment variable `own_pid` gets the pid of the gateway. A manager that does not read never takes
         in what is said on the notify socket."""
         self.binary, self.directory = str(binary), str(directory)
@@ -61,8 +61,9 @@ class Gateway:
         if inherited or own_pid:
             launcher = [sys.executable, "-c", EXEC_WITH, own_pid or "LISTEN_PID", *map(str, self.inherited), "--"]
         self.command = [
-            *launcher, self.binary, "proxy", "--upstream", upstream, "--state-dir", self.state_directory,
-            "--runtime-dir", self.runtime_directory]
+            *launcher, self.binary, "proxy", "--state-dir", self.state_directory, "--runtime-dir",
+            self.runtime_directory]
+        self.command += ["--upstream", upstream] if upstream else []
         self.command += ["--listen", listen] if listen else []
         self.command += ["--metrics-addr", metrics] if metrics else []
         self.command += options

@@ -47,7 +47,8 @@ class Served(ScriptedUpstream):
 
 def options_of(*routes):
     """The options for routes, each its name, its globs and its URL."""
-    return [part for name, globs, url in routes for part in ("--route", f"{name}={','.join(globs)}={url}")]
+    return ["--routing-routes", json.dumps(
+        [{"name": name, "match_tools": globs, "upstream": url} for name, globs, url in routes])]
 
 
 def route_worker(gateway, name, status=None):
