@@ -48,7 +48,7 @@ public final class Console: WorkerRole {
             case .counters:
                 let key = WorkerKey(role: segment.role.rawValue, index: segment.index)
                 counters[key] = try? CounterSegment(reading: segment.descriptor)
-            default: break
+            case .ownCounters, .state, .ring, .ringReader, .recordDirectory: break
             }
         }
         guard let table else { throw .badPayload }

@@ -76,6 +76,30 @@ struct MetricsPage {
             name: "mcpgw_tool_lists_incomplete_total", counter: .incompleteLists, roles: [.ingress],
             help: "Lists of tools that were put together without those of some route."),
         Row(
+            name: "mcpgw_audit_records_total", counter: .recordsCommitted, roles: [.ingress, .route],
+            help: "Records committed."),
+        Row(
+            name: "mcpgw_audit_ring_full_total", counter: .recordsRefused, roles: [.ingress, .route],
+            help: "Records there was no room for: the ring is full, or the disk."),
+        Row(
+            name: "mcpgw_audit_lines_total", counter: .recordsWritten, roles: [.recorder],
+            help: "Lines written to the audit log."),
+        Row(
+            name: "mcpgw_audit_blocks_synced_total", counter: .blocksSynced, roles: [.recorder],
+            help: "Denials that are on disk."),
+        Row(
+            name: "mcpgw_audit_log_errors_total", counter: .recordErrors, roles: [.recorder],
+            help: "Failures to write, sync, rotate or remove the audit log."),
+        Row(
+            name: "mcpgw_audit_producers_condemned_total", counter: .producersCondemned, roles: [.recorder],
+            help: "Workers restarted because what they committed was no record."),
+        Row(
+            name: "mcpgw_audit_backlog_bytes", counter: .recordBacklog, roles: [.recorder],
+            help: "Bytes committed and not written, as of a second ago."),
+        Row(
+            name: "mcpgw_audit_stopped", counter: .recordsStopped, roles: [.recorder],
+            help: "1 while only denials are recorded because the disk is full."),
+        Row(
             name: "mcpgw_heap_bytes", counter: .heapBytes, roles: [.ingress, .route],
             help: "Bytes of the worker's heap in use, as of two seconds ago at most."),
     ]

@@ -263,6 +263,7 @@ final class ClientConnection: StreamSocketDelegate {
             try message.read(body, parser.head, bytes.readableBytesUInt8Span, ingress)
         } catch {
             counters.add(.refused)
+            ingress.refusals.note(error, message.open, callID: message.callID, listener: names.address)
             writeError(error, callID: message.callID, open: message.open)
             finishExchange()
             return nil
@@ -353,6 +354,7 @@ final class ClientConnection: StreamSocketDelegate {
     /// Answers before or instead of reading the body, and closes: what follows on the connection cannot be trusted.
     private func refuse(_ refusal: Refusal) {
         counters.add(.refused)
+        ingress.refusals.note(refusal, listener: names.address)
         output.writeRefusal(refusal, requestID: ingress.makeRequestID())
         closeAfterFlush()
     }

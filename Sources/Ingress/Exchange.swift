@@ -247,6 +247,8 @@ final class Exchange {
         guard !isOver else { return }
         isOver = true
         parts = nil
+        // What reached a route is recorded there.
+        if link == nil { ingress.refusals.note(error, open, callID: callID) }
         endSession()
         let taker = self.taker
         self.taker = nil

@@ -5,6 +5,7 @@ import Glibc
 import Link
 import MCP
 import NIOCore
+import Records
 import StrictJSON
 import Telemetry
 import Worker
@@ -38,6 +39,10 @@ public final class Ingress: WorkerRole {
     /// The time at the last look, at most a second ago: precise enough for limits of seconds.
     private(set) var now = NIODeadline.now()
     let sessions: SessionDesk
+    /// Where the ingress records; one at a time.
+    let records: RecordDesk
+    /// The records of what it refuses itself.
+    let refusals: RefusalRecords
     private var sweeps = 0
     /// Reused for every message; the loop reads one at a time.
     var tape = JSONTape()
@@ -67,6 +72,8 @@ public final class Ingress: WorkerRole {
             context.log.error("names cannot be compared: \(error)")
             throw .badPayload
         }
+        records = try RecordDesk(context, loop: loop, maximumValue: RefusalRecords.maximumValue)
+        refusals = RefusalRecords(records)
         var limit = rlimit()
         let known = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
         connectionLimit = (known ? Int(clamping: limit.rlim_cur) : 256) - 64 - 2 * generation.routes.count
@@ -201,6 +208,7 @@ public final class Ingress: WorkerRole {
             for route in routes { route.checkTime(now) }
             for parts in timed.values { parts.checkTime(now) }
             sessions.sweep()
+            refusals.flush(now)
             // Seldom: malloc looks at each of its free pieces for it.
             sweeps &+= 1
             if sweeps & 3 == 0 { context.counters.set(.heapBytes, ck_heap_bytes()) }

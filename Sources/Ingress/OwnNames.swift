@@ -4,11 +4,14 @@ import MCP
 /// name in Host and Origin (DNS rebinding), so these are checked before anything else (MCP Streamable HTTP, Security).
 struct OwnNames: Sendable {
     private let names: [String]
+    /// Where the listener is bound.
+    let address: String
     /// Host values as nearly every client writes them, to be compared before anything is taken apart.
     private let usual: [[UInt8]]
 
     /// The names of the listener at `address` (`HOST:PORT`).
     init(address: String) {
+        self.address = address
         let colon = address.lastIndex(of: ":") ?? address.endIndex
         let host = String(address[..<colon])
         // A page cannot reach a Unix socket; programs that can say localhost.
