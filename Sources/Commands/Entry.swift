@@ -89,6 +89,7 @@ struct MCPGW: ParsableCommand {
               mcpgw status
             """,
         subcommands: [
-            ProxyCommand.self, ConfigCommand.self, StatusCommand.self, SandboxCommand.self, VersionCommand.self,
+            ProxyCommand.self, ConfigCommand.self, StatusCommand.self, AuditCommand.self, SandboxCommand.self,
+            VersionCommand.self,
         ])
 }

@@ -1,0 +1,99 @@
+import StrictJSON
+
+/// Which records of a log are wanted. Every condition must hold; one of texts holds as `*` and `?` say.
+public struct RecordFilter: Sendable {
+    /// Members and what their values must be like.
+    public var texts: [(name: String, pattern: String)] = []
+    /// Labels and what their values must be like.
+    public var labels: [(name: String, pattern: String)] = []
+    /// The earliest time, as a text that sorts like times; empty: none.
+    public var since = ""
+    /// The time before which records are wanted; empty: none.
+    public var until = ""
+
+    /// Everything is wanted.
+    public init() {}
+
+    /// Whether a record is wanted.
+    public func accepts(_ line: Span<UInt8>, _ tape: borrowing JSONTape) -> Bool {
+        func text(_ name: String, _ node: JSONNode = .root) -> String? {
+            tape.member(named: name, of: node, in: line).flatMap { tape.string($0, in: line) }
+        }
+        if !since.isEmpty || !until.isEmpty {
+            guard let time = text("timestamp") else { return false }
+            if !since.isEmpty, time < since { return false }
+            if !until.isEmpty, time >= until { return false }
+        }
+        for (name, pattern) in texts {
+            guard let value = text(name), RecordFilter.matches(pattern, value) else { return false }
+        }
+        if !labels.isEmpty {
+            guard let node = tape.member("labels", of: .root, in: line) else { return false }
+            for (name, pattern) in labels {
+                guard let value = text(name, node), RecordFilter.matches(pattern, value) else { return false }
+            }
+        }
+        return true
+    }
+
+    /// Whether a text is like a pattern: `*` is any run of characters, `?` any one.
+    static func matches(_ pattern: String, _ text: String) -> Bool {
+        let pattern = Array(pattern.unicodeScalars)
+        let text = Array(text.unicodeScalars)
+        var (p, t, star, mark) = (0, 0, -1, 0)
+        while t < text.count {
+            if p < pattern.count, pattern[p] == "*" {
+                star = p
+                mark = t
+                p += 1
+            } else if p < pattern.count, pattern[p] == "?" || pattern[p] == text[t] {
+                p += 1
+                t += 1
+            } else if star >= 0 {
+                mark += 1
+                p = star + 1
+                t = mark
+            } else {
+                return false
+            }
+        }
+        while p < pattern.count, pattern[p] == "*" { p += 1 }
+        return p == pattern.count
+    }
+}
+
+/// Writes records as comma-separated values (RFC 4180).
+public enum RecordTable {
+    /// The columns: the seed's, then what tells a record apart.
+    public static let columns = [
+        "timestamp", "direction", "method", "tool_name", "tool_args", "action", "reason", "subject", "upstream",
+        "labels", "kind", "rule", "route", "tenant", "request_id", "session", "duration_ms", "seq",
+    ]
+
+    /// The first line.
+    public static var head: [UInt8] { Array((columns.joined(separator: ",") + "\r\n").utf8) }
+
+    /// Appends a record's line. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+    public static func append(_ line: Span<UInt8>, _ tape: borrowing JSONTape, to output: inout [UInt8]) {
+        for (index, name) in columns.enumerated() {
+            if index > 0 { output.append(0x2c) }
+            guard let node = tape.member(named: name, of: .root, in: line) else { continue }
+            var cell: [UInt8] = []
+            if tape.kind(node) == .string {
+                tape.appendString(node, in: line, to: &cell)
+            } else {
+                cell.append(copying: line.extracting(tape.range(node)))
+            }
+            if let first = cell.first, tape.kind(node) == .string, [0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d].contains(first) {
+                cell.insert(0x27, at: 0)
+            }
+            output.append(0x22)
+            for byte in cell {
+                if byte == 0x22 { output.append(0x22) }
+                output.append(byte)
+            }
+            output.append(0x22)
+        }
+        output.append(contentsOf: [0x0d, 0x0a])
+    }
+}
