@@ -62,6 +62,7 @@ let package = Package(
         .target(name: "CSandbox", dependencies: ["CSeccomp"]),
         library("Telemetry", ["Roles", "Segment", "Link"]),
         library("Configuration", ["Roles", "Link", "Policy", "NormalForms", "YAML", "Crypto"]),
+        library("Identity", ["Configuration", "Link", "HTTP1", "Crypto"]),
         library("Systemd", ["CSystemd"]),
         library("Processes", ["CKernel"]),
         library("PollLoop", ["Link", "CKernel"]),
@@ -84,7 +85,7 @@ let package = Package(
             "Ingress",
             [
                 "Worker", "Records", "EpollLoop", "Policy", "NormalForms", "HTTP1", "MCP", "StrictJSON", "Sessions",
-                "Crypto", "CKernel", nioCore,
+                "Crypto", "Identity", "CKernel", nioCore,
             ]),
         library(
             "Route",
@@ -110,7 +111,7 @@ let package = Package(
             [
                 "Supervisor", "Ingress", "Route", "Dialer", "Launcher", "Recorder", "Console", "Worker", "Sandbox",
                 "StrictJSON", "HTTP1", "Crypto", "CKernel", "Processes", "Policy", "NormalForms", "YAML", "AuditLog",
-                "Records",
+                "Records", "Identity", "Sessions",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "mcpgw", dependencies: ["Commands"], swiftSettings: swift),
@@ -150,6 +151,7 @@ let package = Package(
                 "Route", "Worker", "Link", "MCP", "Sessions", "Segment", "Configuration", "Telemetry", "PollLoop",
                 "EpollLoop", "CKernel", nioCore,
             ]),
+        unitTests("IdentityTests", ["Identity", "Configuration", "Link", "HTTP1", "Crypto"]),
         unitTests("IngressTests", ["Ingress", "HTTP1", "Link"]),
         unitTests("TelemetryTests", ["Telemetry", "Segment", "Link", "Roles"]),
     ],

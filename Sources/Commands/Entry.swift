@@ -90,6 +90,6 @@ struct MCPGW: ParsableCommand {
             """,
         subcommands: [
             ProxyCommand.self, ConfigCommand.self, StatusCommand.self, AuditCommand.self, SandboxCommand.self,
-            VersionCommand.self,
+            KeysCommand.self, VersionCommand.self,
         ])
 }

@@ -23,6 +23,12 @@ struct MetricsPage {
             name: "mcpgw_requests_refused_total", counter: .refused, roles: [.ingress],
             help: "Requests refused before they reached a route."),
         Row(
+            name: "mcpgw_requests_unauthenticated_total", counter: .unauthenticated, roles: [.ingress],
+            help: "Requests refused because they showed no valid credential."),
+        Row(
+            name: "mcpgw_messages_rate_limited_total", counter: .rateLimited, roles: [.ingress],
+            help: "Messages refused because their subject had used up its limit."),
+        Row(
             name: "mcpgw_connections_total", counter: .connections, roles: [.ingress],
             help: "Client connections accepted."),
         Row(

@@ -27,10 +27,15 @@ struct AdmittedHead {
     let expectsContinue: Bool
     let acceptsJSON: Bool
     let acceptsEvents: Bool
+    /// Who sends it.
+    let identity: Identity
 
     /// The phase `admit`: method, path, Host and Origin, types, in an order that tells a foreign page nothing.
     /// - Throws: `Refusal`.
-    init(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, names: OwnNames) throws(Refusal) {
+    init(
+        _ head: borrowing RequestHead, _ bytes: Span<UInt8>, names: OwnNames, identity: Identity = .anonymous
+    ) throws(Refusal) {
+        self.identity = identity
         guard head.targetForm == .origin else { throw Refusal(400, "the request target is not a path") }
         guard let host = head.first(.host), names.accepts(host: bytes.extracting(host)) else {
             throw Refusal(403, "the Host header does not name this gateway")

@@ -27,6 +27,8 @@ final class BatchReply: ReplyTaker {
     private var finished: [ByteBuffer] = []
     private var keptBytes = 0
     private var isOver = false
+    /// Which of the exchanges carry answers to the server.
+    private let areResponses: [Bool]
     private var status: UInt16 = 200
 
     init(_ message: ReadMessage, body: ByteBuffer, connection: ClientConnection, gate: RouteGate) {
@@ -34,6 +36,7 @@ final class BatchReply: ReplyTaker {
         ingress = connection.ingress
         open = message.open
         destinations = message.elements.map(\.destination)
+        areResponses = message.elements.map(\.isResponse)
         for element in message.elements {
             var open = message.open
             open.requestID = ingress.makeRequestID()
@@ -49,8 +52,14 @@ final class BatchReply: ReplyTaker {
     }
 
     func begin() {
-        for (exchange, destination) in zip(exchanges, destinations) {
-            ingress.resolveRoute(for: exchange, destination)
+        for (index, exchange) in exchanges.enumerated() {
+            do throws(GatewayError) {
+                try ingress.access.charge(open.identity, connection.listener, isResponse: areResponses[index])
+            } catch {
+                exchange.fail(error)
+                continue
+            }
+            ingress.resolveRoute(for: exchange, destinations[index])
         }
     }
 

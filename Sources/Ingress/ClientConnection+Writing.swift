@@ -80,6 +80,18 @@ extension ClientConnection: ReplyTaker {
         writeChunk(event)
     }
 
+    /// An answer of the gateway's own to a message that goes no further.
+    func writeRefusal(_ error: GatewayError, of message: borrowing ReadMessage) {
+        // Anything but 202 to a notification would end the transport of a legacy client (DESIGN 5).
+        let isDropped = message.callID == nil && message.open.method == .post && !message.open.isModern
+        if isDropped, case .rateLimited = error {
+            output.writeReplyHead(
+                ReplyHead(status: 202, kind: .empty, bodyLength: 0), session: nil, closes: closesAfterReply)
+            return scheduleFlush()
+        }
+        writeError(error, callID: message.callID, open: message.open)
+    }
+
     /// An answer of the gateway's own to a message that has been read.
     func writeError(_ error: GatewayError, callID: [UInt8]?, open: RequestOpen) {
         // Without a message there is nothing for a transport to hang on to: GET and DELETE get the status itself.

@@ -35,6 +35,8 @@ final class ClientConnection: StreamSocketDelegate {
     let ingress: Ingress
     private let names: OwnNames
     private(set) var socket: StreamSocket?
+    /// The listener that accepted it: who is anonymous there is one subject.
+    let listener: UInt32
     var phase = Phase.head
     private var input = ByteBuffer()
     var output = ByteBuffer()
@@ -57,9 +59,10 @@ final class ClientConnection: StreamSocketDelegate {
     /// When the present wait is over; nil while there is none.
     private var deadline: NIODeadline?
 
-    init(_ ingress: Ingress, names: OwnNames) {
+    init(_ ingress: Ingress, names: OwnNames, listener: UInt32) {
         self.ingress = ingress
         self.names = names
+        self.listener = listener
         counters = ingress.context.counters
     }
 
@@ -133,7 +136,7 @@ final class ClientConnection: StreamSocketDelegate {
         socket?.setReading(on)
     }
 
-    /// The phases `readRequest` and `admit`. False: more bytes are needed, or the request is refused.
+    /// The phases `readRequest`, `authenticate` and `admit`. False: more bytes are needed, or the request is refused.
     private func readRequest(_ input: inout ByteBuffer) -> Bool {
         do throws(HTTP1Error) {
             guard try parser.parseHead(input.readableBytesUInt8Span) else {
@@ -148,7 +151,9 @@ final class ClientConnection: StreamSocketDelegate {
         }
         let head: AdmittedHead
         do throws(Refusal) {
-            head = try AdmittedHead(parser.head, input.readableBytesUInt8Span, names: names)
+            let bytes = input.readableBytesUInt8Span
+            let identity = try ingress.access.authenticate(parser.head, bytes)
+            head = try AdmittedHead(parser.head, bytes, names: names, identity: identity)
             if case .length(let count) = head.framing, count > ingress.generation.requestBody {
                 let limit = ingress.generation.requestBody
                 throw Refusal(413, "a message has at most \(limit) bytes", error: .tooLarge(limit: limit))
@@ -260,11 +265,19 @@ final class ClientConnection: StreamSocketDelegate {
         counters.add(.requestBytes, UInt64(body.readableBytes))
         var message = ReadMessage(head, requestID: ingress.makeRequestID(), generation: ingress.context.generation)
         do throws(GatewayError) {
-            try message.read(body, parser.head, bytes.readableBytesUInt8Span, ingress)
+            do throws(GatewayError) {
+                try message.read(body, parser.head, bytes.readableBytesUInt8Span, ingress)
+            } catch {
+                // What cannot be read is work all the same.
+                ingress.access.note(head.identity, listener)
+                throw error
+            }
+            // Each message of a batch is charged by itself.
+            if !message.isBatch { try ingress.access.charge(head.identity, listener, isResponse: message.isResponse) }
         } catch {
             counters.add(.refused)
             ingress.refusals.note(error, message.open, callID: message.callID, listener: names.address)
-            writeError(error, callID: message.callID, open: message.open)
+            writeRefusal(error, of: message)
             finishExchange()
             return nil
         }

@@ -99,6 +99,15 @@ final class Exchange {
         }
     }
 
+    /// A stream of events ends with the credential that it was opened with (DESIGN 6); the route goes on as if the client had left.
+    func endIfExpired(_ now: UInt64) {
+        guard case .events = reply, open.identity.isExpired(now), let taker else { return }
+        self.taker = nil
+        link?.cancel(stream, .clientGone)
+        release()
+        taker.eventsBreak(.unauthenticated, of: self)
+    }
+
     /// The daemon stops: a stream of server messages has no end of its own.
     func drain() {
         if open.method == .get { link?.cancel(stream, .cancelled) }

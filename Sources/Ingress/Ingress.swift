@@ -43,6 +43,7 @@ public final class Ingress: WorkerRole {
     let records: RecordDesk
     /// The records of what it refuses itself.
     let refusals: RefusalRecords
+    let access: AccessDesk
     private var sweeps = 0
     /// Reused for every message; the loop reads one at a time.
     var tape = JSONTape()
@@ -74,6 +75,12 @@ public final class Ingress: WorkerRole {
         }
         records = try RecordDesk(context, loop: loop, maximumValue: RefusalRecords.maximumValue)
         refusals = RefusalRecords(records)
+        do {
+            access = try AccessDesk(generation, context.counters)
+        } catch {
+            context.log.error("nobody can be authenticated: \(error)")
+            throw .badPayload
+        }
         var limit = rlimit()
         let known = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
         connectionLimit = (known ? Int(clamping: limit.rlim_cur) : 256) - 64 - 2 * generation.routes.count
@@ -95,9 +102,10 @@ public final class Ingress: WorkerRole {
     /// Begins to accept clients.
     public func serve(_ listener: ListenerMessage, descriptor: Int32) {
         let names = OwnNames(address: listener.address)
+        let number = listener.id
         let serving = Listener.serve(
             descriptor, loop: loop,
-            accepted: { [self] in ClientConnection(self, names: names).begin($0) },
+            accepted: { [self] in ClientConnection(self, names: names, listener: number).begin($0) },
             failed: { [self] in listenerClosed($0) })
         guard let serving else {
             context.log.error("cannot accept on \(listener.address)")

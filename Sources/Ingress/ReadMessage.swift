@@ -15,6 +15,8 @@ struct ReadMessage {
         let callID: [UInt8]?
         /// Where it belongs.
         let destination: Destination
+        /// Whether it answers a request of the server.
+        let isResponse: Bool
     }
 
     /// Messages of a batch at most.
@@ -31,6 +33,8 @@ struct ReadMessage {
     private(set) var grant: SessionGrant?
     /// Where the message belongs.
     private(set) var destination = Destination.home
+    /// Whether the message answers a request of the server.
+    private(set) var isResponse = false
     /// The messages, if the body is a batch.
     private(set) var elements: [Element] = []
 
@@ -40,7 +44,7 @@ struct ReadMessage {
     /// Nothing is read yet.
     init(_ head: AdmittedHead, requestID: UInt64, generation: UInt64) {
         open = RequestOpen(
-            generation: generation, requestID: requestID, identity: .anonymous, session: nil, method: head.method,
+            generation: generation, requestID: requestID, identity: head.identity, session: nil, method: head.method,
             acceptsJSON: head.acceptsJSON, acceptsEvents: head.acceptsEvents, isModern: false, bodyLength: 0)
     }
 
@@ -90,6 +94,7 @@ struct ReadMessage {
             throw error
         }
         if let id = message.id { callID = bytes.extracting(id).copy }
+        isResponse = message.kind == .response
         // An error is told as the message's own era has it, whatever the headers say.
         open.isModern = message.isModern || open.isModern
         let headers = MirroredHeaders(
@@ -127,7 +132,10 @@ struct ReadMessage {
             guard message.method != .initialize else { throw .notAMessage("initialize is not part of a batch") }
             let id = message.kind == .request ? message.id.map { bytes.extracting($0).copy } : nil
             let destination = routing.map { $0.destination(message, tape, bytes, open) } ?? .home
-            elements.append(Element(range: tape.range(node), callID: id, destination: destination))
+            elements.append(
+                Element(
+                    range: tape.range(node), callID: id, destination: destination,
+                    isResponse: message.kind == .response))
         }
     }
 

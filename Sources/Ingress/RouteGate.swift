@@ -87,8 +87,12 @@ final class RouteGate: PeerLinkDelegate {
     func condemn() { link?.condemn(.badPayload) }
 
     func checkTime(_ now: NIODeadline) {
-        // Whatever is in flight keeps its session from being idle.
-        for (_, exchange) in exchanges.all { exchange.keepSession() }
+        let seconds = SessionDesk.now
+        for (_, exchange) in exchanges.all {
+            // Whatever is in flight keeps its session from being idle.
+            exchange.keepSession()
+            exchange.endIfExpired(seconds)
+        }
         let limit = TimeAmount.nanoseconds(Int64(ingress.generation.routeWait))
         while let first = waiting.first, now - first.since > limit {
             waiting.removeFirst()

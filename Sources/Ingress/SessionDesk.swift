@@ -107,5 +107,6 @@ final class SessionDesk {
         counters.set(.activeSessions, UInt64(table.liveCount))
     }
 
-    private static var now: UInt64 { UInt64(max(0, time(nil))) }
+    /// Seconds since 1970 UTC.
+    static var now: UInt64 { UInt64(max(0, time(nil))) }
 }

@@ -22,11 +22,14 @@ public final class Identity: Equatable, Sendable {
         public var name: String
         /// The value.
         public var value: String
+        /// Whether it is only the caller's own word (a header): it may be recorded and make a rule deny, never make one allow.
+        public var isClaimed: Bool
 
         /// A label.
-        public init(name: String, value: String) {
+        public init(name: String, value: String, isClaimed: Bool = false) {
             self.name = name
             self.value = value
+            self.isClaimed = isClaimed
         }
     }
 
@@ -59,6 +62,9 @@ public final class Identity: Equatable, Sendable {
     /// Nobody in particular.
     public static let anonymous = Identity(subject: "", method: .anonymous)
 
+    /// Whether the credential has ended, at a time in seconds since 1970.
+    public func isExpired(_ now: UInt64) -> Bool { expiry != 0 && now >= expiry }
+
     /// Bytes of the encoding of `anonymous`, which are all zero.
     private static let anonymousLength: Int = {
         var writer = FieldWriter()
@@ -76,6 +82,7 @@ public final class Identity: Equatable, Sendable {
         for label in labels {
             writer.string(label.name, maximum: LinkLimits.name)
             writer.string(label.value, maximum: LinkLimits.labelValue)
+            writer.bool(label.isClaimed)
         }
         writer.u64(expiry)
     }
@@ -96,9 +103,10 @@ public final class Identity: Equatable, Sendable {
         for _ in 0..<(try reader.count(elementBytes: 4)) { roles.append(try reader.string(maximum: LinkLimits.name)) }
         let tenant = try reader.string(maximum: LinkLimits.name)
         var labels: [Label] = []
-        for _ in 0..<(try reader.count(elementBytes: 8)) {
+        for _ in 0..<(try reader.count(elementBytes: 9)) {
             let name = try reader.string(maximum: LinkLimits.name)
-            labels.append(Label(name: name, value: try reader.string(maximum: LinkLimits.labelValue)))
+            let value = try reader.string(maximum: LinkLimits.labelValue)
+            labels.append(Label(name: name, value: value, isClaimed: try reader.bool()))
         }
         let expiry = try reader.u64()
         let isNobody = method == .anonymous && subject.isEmpty && roles.isEmpty && tenant.isEmpty && labels.isEmpty

@@ -36,12 +36,17 @@ public enum GatewayError: Error, Equatable, Sendable {
     case tooLarge(limit: UInt64)
     /// No room for more work.
     case capacity(String)
+    /// Nobody is served without a valid credential.
+    case unauthenticated
+    /// The subject has used up what it may ask for the time being.
+    case rateLimited(retryAfterMilliseconds: UInt64)
 
     /// The JSON-RPC error code.
     public var code: Int {
         switch self {
         case .notJSON: -32700
-        case .notAMessage, .sessionNotFound, .sessionRequired, .otherRevision, .methodNotAllowed: -32600
+        case .notAMessage, .sessionNotFound, .sessionRequired, .otherRevision, .methodNotAllowed, .unauthenticated:
+            -32600
         case .methodNotFound: -32601
         case .invalidParams, .unknownTool: -32602
         case .denied: -31010
@@ -50,6 +55,7 @@ public enum GatewayError: Error, Equatable, Sendable {
         case .upstreamUnavailable, .upstreamUnreadable, .upstreamTimedOut: -31013
         case .tooLarge: -31015
         case .capacity: -31016
+        case .rateLimited: -31012
         }
     }
 
@@ -66,6 +72,8 @@ public enum GatewayError: Error, Equatable, Sendable {
         case .upstreamUnreadable: 502
         case .upstreamTimedOut: 504
         case .tooLarge: 413
+        case .unauthenticated: 401
+        case .rateLimited: 429
         }
     }
 
@@ -77,7 +85,7 @@ public enum GatewayError: Error, Equatable, Sendable {
     private var isDecidedByHead: Bool {
         switch self {
         case .unsupportedVersion, .headerMismatch, .sessionNotFound, .sessionRequired, .otherRevision,
-            .methodNotAllowed:
+            .methodNotAllowed, .unauthenticated:
             true
         default: false
         }
@@ -95,6 +103,7 @@ public enum GatewayError: Error, Equatable, Sendable {
     public var retryAfter: UInt32 {
         switch self {
         case .upstreamUnavailable, .capacity: 1
+        case .rateLimited(let wait): UInt32(clamping: wait / 1000 + (wait % 1000 == 0 ? 0 : 1))
         default: 0
         }
     }
@@ -119,6 +128,8 @@ public enum GatewayError: Error, Equatable, Sendable {
         case .unknownTool: "unknown_tool"
         case .tooLarge: "too_large"
         case .capacity: "capacity"
+        case .unauthenticated: "unauthenticated"
+        case .rateLimited: "rate_limited"
         }
     }
 
@@ -142,6 +153,8 @@ public enum GatewayError: Error, Equatable, Sendable {
         case .unknownTool(let name): "Unknown tool: \(name)"
         case .tooLarge(let limit): "The message is larger than \(limit) bytes"
         case .capacity(let why): "The gateway has no room for this request: \(why)"
+        case .unauthenticated: "Unauthorized: this server needs a valid credential"
+        case .rateLimited(let wait): "Too many requests: try again in \(wait) ms"
         }
     }
 
@@ -171,6 +184,7 @@ public enum GatewayError: Error, Equatable, Sendable {
             bytes.append(#","rule":"#)
             JSONText.appendString(rule, to: &bytes)
         }
+        if case .rateLimited(let wait) = self { bytes += Array(#","retry_after_ms":\#(wait)"#.utf8) }
         bytes.append("}}}")
         return bytes
     }

@@ -24,7 +24,7 @@ public struct PolicyText: Sendable {
 public struct PolicyLabel: Sendable {
     let name: [UInt8]
     let value: PolicyText
-    /// Whether it was found by process id, so that an allow rule must not rely on it.
+    /// Whether it was found by process id or is the caller's own claim, so that an allow rule must not rely on it.
     let isRacy: Bool
 
     /// A label.

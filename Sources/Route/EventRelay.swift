@@ -354,7 +354,8 @@ final class EventRelay {
         guard !upstream.isEmpty else { return [] }
         return route.eventIDs.make(
             upstream, request: exchange.number, callID: exchange.callID.orEmpty,
-            progressToken: exchange.progressToken.orEmpty, session: exchange.open.session?.uuid)
+            progressToken: exchange.progressToken.orEmpty, session: exchange.open.session?.uuid,
+            identity: exchange.open.identity)
     }
 }
 

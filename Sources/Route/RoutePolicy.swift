@@ -74,6 +74,6 @@ struct PolicyCallers {
             subject: identity.subject.isEmpty ? nil : PolicyText(identity.subject, library),
             roles: identity.roles.map { PolicyText($0, library) },
             tenant: identity.tenant.isEmpty ? nil : PolicyText(identity.tenant, library),
-            labels: identity.labels.map { PolicyLabel(name: $0.name, value: $0.value, library) })
+            labels: identity.labels.map { PolicyLabel(name: $0.name, value: $0.value, isRacy: $0.isClaimed, library) })
     }
 }

@@ -1,5 +1,5 @@
 /// base64url without padding (RFC 4648, 5): visible ASCII, as `Mcp-Session-Id` must be. Reading is strict: one text for one byte string.
-enum Base64URL {
+public enum Base64URL {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
     private static let invalid: UInt8 = 0xFF
     private static let values: [UInt8] = {
@@ -9,7 +9,7 @@ enum Base64URL {
     }()
 
     /// Appends the text of `bytes`.
-    static func encode(_ bytes: [UInt8], to output: inout [UInt8]) {
+    public static func encode(_ bytes: [UInt8], to output: inout [UInt8]) {
         let alphabet = alphabet.span
         var pending: UInt32 = 0
         var bits: UInt32 = 0

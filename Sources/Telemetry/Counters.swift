@@ -72,6 +72,10 @@ public enum Counter: Int, CaseIterable, Sendable {
     case recordBacklog = 46
     /// 1 while nothing but denials is recorded, because the disk is full (a gauge).
     case recordsStopped = 47
+    /// Requests refused because they showed no valid credential.
+    case unauthenticated = 48
+    /// Messages refused because their subject had used up its limit.
+    case rateLimited = 49
 
     /// Whether the value goes down too; such a slot starts at 0 in every new worker.
     public var isGauge: Bool {

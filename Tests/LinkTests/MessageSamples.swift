@@ -85,7 +85,9 @@ struct Sample {
         let identity = Identity(
             subject: random.text(), method: pick([.anonymous, .apiKey, .jwt, .oauth, .certificate, .peer], &random),
             roles: random.list { $0.text() }, tenant: random.text(),
-            labels: random.list { Identity.Label(name: $0.text(), value: $0.text()) }, expiry: random.number())
+            labels: random.list {
+                Identity.Label(name: $0.text(), value: $0.text(), isClaimed: Bool.random(using: &$0))
+            }, expiry: random.number())
         return RequestOpen(
             generation: random.number(), requestID: random.number(), identity: identity, session: session(&random),
             revision: random.number(), flowFacts: random.number(), method: pick([.post, .get, .delete], &random),
