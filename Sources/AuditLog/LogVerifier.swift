@@ -55,16 +55,26 @@ public struct LogVerifier: ~Copyable {
     ///   - signingKey: of `sig`; nil: it is not checked.
     ///   - publicKeys: of checkpoints, in hexadecimal digits; empty: that of the first checkpoint is taken.
     public init(_ library: CryptoLibrary, signingKey: [UInt8]?, publicKeys: [String]) throws(CryptoError) {
+        let made = try LogVerifier.prepare(library, signingKey, publicKeys)
         self.library = library
-        digests = try SHA256(library)
+        digests = made.digests
+        code = made.code
+        keys = made.keys
+        knowsKeys = !publicKeys.isEmpty
+    }
+
+    // Apart from the initialiser: a value that cannot be copied is made whole or not at all.
+    private static func prepare(
+        _ library: CryptoLibrary, _ signingKey: [UInt8]?, _ publicKeys: [String]
+    ) throws(CryptoError) -> (digests: SHA256, code: HMACSHA256?, keys: [(text: String, key: VerificationKey)]) {
         var code: HMACSHA256?
         if let signingKey { code = try HMACSHA256(library, key: signingKey.span) }
-        self.code = code
-        knowsKeys = !publicKeys.isEmpty
+        var keys: [(text: String, key: VerificationKey)] = []
         for text in publicKeys {
             guard let bytes = Hexadecimal.bytes(text), bytes.count == 32 else { throw .keyLength(text.utf8.count / 2) }
             keys.append((text, try VerificationKey(library, publicKey: bytes.span)))
         }
+        return (try SHA256(library), code, keys)
     }
 
     /// Whether the chain is broken: reading on proves nothing.

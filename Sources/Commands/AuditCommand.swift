@@ -9,7 +9,7 @@ import StrictJSON
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit", abstract: "Verify, export or follow an audit log.",
-        subcommands: [AuditVerifyCommand.self, AuditExportCommand.self, AuditTailCommand.self])
+        subcommands: [AuditVerifyCommand.self, AuditExportCommand.self, AuditTailCommand.self, AuditKeyCommand.self])
 
     /// The log of a daemon of this user, if no other is named.
     static func ownLog() -> String {
@@ -54,7 +54,7 @@ struct AuditVerifyCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "File with a public key of checkpoints, in hexadecimal digits; may be repeated (default audit.pub in the state directory).",
+            "File with a public key of checkpoints, in hexadecimal digits; may be repeated (default: that of the state directory's audit.key).",
             valueName: "file"))
     var publicKey: [String] = []
 
@@ -75,7 +75,7 @@ struct AuditVerifyCommand: ParsableCommand {
             var numbered: [(first: UInt64, path: String)] = []
             var tape = JSONTape()
             for path in files {
-                var reader = try LogReader(path)
+                let reader = try LogReader(path)
                 guard let line = try reader.next() else {
                     numbered.append((.max, path))
                     continue
@@ -85,7 +85,7 @@ struct AuditVerifyCommand: ParsableCommand {
             }
             var current: String?
             for (_, path) in numbered.sorted(by: { ($0.first, $0.path) < ($1.first, $1.path) }) {
-                var reader = try LogReader(path)
+                let reader = try LogReader(path)
                 verifier.begin(file: path)
                 while let line = try reader.next() { verifier.take(line: line.span) }
                 let promised = AuditVerifyCommand.promised(path)
@@ -93,7 +93,7 @@ struct AuditVerifyCommand: ParsableCommand {
                 if promised == nil { current = path }
             }
             var saved: [UInt8]?
-            if let current, var reader = try? LogReader(current + ".state") {
+            if let current, let reader = try? LogReader(current + ".state") {
                 saved = try reader.next().map { $0 + [0x0a] }
             }
             return verifier.finish(saved: saved, statePath: current.map { $0 + ".state" })
@@ -123,8 +123,7 @@ struct AuditVerifyCommand: ParsableCommand {
     private func publicKeys() throws -> [String] {
         if publicKey.isEmpty {
             let state = DefaultDirectories.own.state(named: Environment.value("MCPGW_STATE_DIR"))
-            guard let path = state.path, let key = try? contents(path + "/audit.pub") else { return [] }
-            return [String(decoding: key, as: UTF8.self)]
+            return state.path.flatMap { AuditKeyCommand.publicKey(in: $0) }.map { [$0] } ?? []
         }
         return try publicKey.map { path in
             let text = String(decoding: try contents(path), as: UTF8.self)
@@ -137,7 +136,7 @@ struct AuditVerifyCommand: ParsableCommand {
 
     /// A small file without the line end that an editor leaves.
     private func contents(_ path: String) throws -> [UInt8] {
-        var reader = try LogReader(path)
+        let reader = try LogReader(path)
         if let line = try reader.next() { return line }
         return reader.rest
     }
@@ -183,7 +182,7 @@ struct AuditExportCommand: ParsableCommand {
         let parser = JSONParser(surrogates: .replace)
         for path in files.isEmpty ? [AuditCommand.ownLog()] : files {
             do throws(LogReader.Failure) {
-                var reader = try LogReader(path)
+                let reader = try LogReader(path)
                 var number = 0
                 while let line = try reader.next() {
                     number += 1
@@ -251,7 +250,7 @@ struct AuditTailCommand: ParsableCommand {
     func run() throws {
         guard (0...100_000).contains(lines) else { fail("-n '\(lines)' is not from 0 to 100000") }
         let path = file ?? AuditCommand.ownLog()
-        do {
+        do throws(LogReader.Failure) {
             var reader = try LogReader(path)
             try reader.skip(toLast: 8 << 20)
             var last: [[UInt8]] = []
@@ -270,8 +269,41 @@ struct AuditTailCommand: ParsableCommand {
                 }
                 usleep(200_000)
             }
-        } catch let error as LogReader.Failure {
+        } catch {
             fail(error.text)
         }
+    }
+}
+
+/// `mcpgw audit key`.
+struct AuditKeyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key", abstract: "Print the public key of this installation's checkpoints, for verify --public-key.",
+        discussion: "Run it as the user of the daemon. Exit status: 0, or 2 if the key cannot be read.")
+
+    @Option(help: ArgumentHelp("The daemon's state directory.", valueName: "directory"))
+    var stateDir: String?
+
+    func run() throws {
+        let directory = DefaultDirectories.own.state(
+            named: OptionValue(stateDir, "--state-dir", "MCPGW_STATE_DIR")?.text)
+        guard let path = directory.path else { fail("no state directory is named, and there is no usual one; use --state-dir") }
+        guard let key = AuditKeyCommand.publicKey(in: path) else {
+            fail("cannot read a key from \(path)/audit.key: the daemon makes it at its first start, for its own user")
+        }
+        print(key)
+    }
+
+    /// The public half of the secret in a state directory; nil if it cannot be read.
+    static func publicKey(in directory: String) -> String? {
+        let file = unsafe open(directory + "/audit.key", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        var secret = [UInt8](repeating: 0, count: SignatureKey.length)
+        defer { wipe(&secret) }
+        guard unsafe read(file, &secret, secret.count) == secret.count, let library = try? CryptoLibrary.load(),
+            let key = try? SignatureKey(library, secret: secret.span)
+        else { return nil }
+        return Hexadecimal.text(key.publicKey)
     }
 }

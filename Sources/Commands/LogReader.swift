@@ -2,7 +2,7 @@ import AuditLog
 import Glibc
 
 /// Reads the lines of a file of the audit log, however large it is.
-struct LogReader: ~Copyable {
+final class LogReader {
     /// Why a file cannot be read.
     struct Failure: Error {
         let text: String
@@ -33,7 +33,7 @@ struct LogReader: ~Copyable {
     var rest: [UInt8] { Array(bytes[start...]) }
 
     /// The next whole line without its end; nil if there is none (yet).
-    mutating func next() throws(Failure) -> [UInt8]? {
+    func next() throws(Failure) -> [UInt8]? {
         var searched = start
         while true {
             if let end = bytes[searched...].firstIndex(of: 0x0a) {
@@ -53,7 +53,7 @@ struct LogReader: ~Copyable {
     }
 
     /// Goes to the first whole line of the file's last `size` bytes.
-    mutating func skip(toLast size: Int) throws(Failure) {
+    func skip(toLast size: Int) throws(Failure) {
         let end = lseek(descriptor, 0, Int32(SEEK_END))
         let offset = max(0, Int(end) - size)
         _ = lseek(descriptor, off_t(offset), Int32(SEEK_SET))
