@@ -16,6 +16,8 @@ struct ConfirmedMessage: Sendable {
     let meta: Range<Int>?
     /// The string that names the tool, prompt or resource, and the arguments, as they stand in the body.
     let name: Range<Int>?
+    /// The name of a method that the gateway does not know.
+    let methodName: Range<Int>?
     let arguments: Range<Int>?
     /// What the chain says of it.
     let inspection: RequestInspection
@@ -50,6 +52,7 @@ struct ConfirmedMessage: Sendable {
         meta = message.meta.map { tape.range($0) }
         try policy.confirm(message, tape, bytes, open)
         name = message.nameNode.map { tape.range($0) }
+        methodName = message.method == .other ? message.methodNode.map { tape.range($0) } : nil
         arguments = message.params.flatMap { tape.member("arguments", of: $0, in: bytes) }.map { tape.range($0) }
         inspection = RequestInspection(message, tape, bytes, open, policy, &evaluator, caller)
         if open.isModern { appendHeaders(message, tape, bytes) }

@@ -94,7 +94,7 @@ final class EventRelay {
     }
 
     /// Ends the call with an error on its own stream.
-    private func fail(_ error: GatewayError) {
+    func fail(_ error: GatewayError) {
         exchange.connection?.close()
         exchange.connection = nil
         guard isHeadSent else { return exchange.answer(error) }
@@ -207,6 +207,9 @@ final class EventRelay {
         switch attribute(result.message, data, &edit) {
         case .dropped: route.context.counters.add(.droppedMessages)
         case .answered:
+            guard exchange.recordReply(result.inspection, isError: result.message.isError, size: data.count) else {
+                return fail(.capacity(RouteExchange.unrecorded))
+            }
             hasAnswered = true
             guard isHeadSent || sendHead(result) else { return }
             if let inspection = result.inspection {
@@ -216,8 +219,21 @@ final class EventRelay {
             write(data, edit, event)
             // Nothing comes after the answer to a call.
             if exchange.open.method == .post { exchange.endToClient() }
-        case .relayed: write(data, edit, event)
+        case .relayed:
+            guard exchange.recordServerMessage(result, size: data.count) else {
+                return fail(.capacity(RouteExchange.unrecorded))
+            }
+            write(data, edit, event)
         }
+    }
+
+    /// What follows waits until `then` is called on the loop.
+    func hold() { isReadingElsewhere = true }
+
+    /// Goes on after `hold`.
+    func goOn() {
+        isReadingElsewhere = false
+        resume()
     }
 
     enum Attribution {
@@ -364,7 +380,7 @@ extension Optional<[UInt8]> {
 }
 
 /// An event that outlives the bytes it was read from.
-private struct KeptEvent {
+struct KeptEvent {
     let data: [UInt8]
     private let id: [UInt8]
     private let hasID: Bool

@@ -10,6 +10,8 @@ struct ReadReply: Sendable {
     let error: Range<Int>?
     /// The revision that the answer to an `initialize` agrees to.
     let revision: ProtocolRevision?
+    /// The name of a method that the gateway does not know, as it stands in the message.
+    let methodName: [UInt8]?
     /// What the chain says of it; nil where nothing had to be inspected.
     let inspection: ReplyInspection?
     /// The text with lone surrogates mended; nil if it had none and stands as it came.
@@ -51,6 +53,7 @@ struct ReadReply: Sendable {
             return nil
         }
         self.message = message
+        methodName = message.method == .other ? message.methodNode.map { bytes.extracting(tape.range($0)).copy } : nil
         if let context {
             inspection = ReplyInspection(message, tape, bytes, context, &evaluator)
         } else {

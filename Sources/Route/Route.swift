@@ -6,6 +6,7 @@ import Link
 import MCP
 import NIOCore
 import Policy
+import Records
 import StrictJSON
 import Telemetry
 import Worker
@@ -25,6 +26,9 @@ public final class Route: WorkerRole {
     private let helper: HelperThread
     private var clients: ClientLink?
     let policy: RoutePolicy
+    let records: RecordDesk
+    /// The route's labels, for records.
+    let labels: [Identity.Label]
     /// The loop's; the helper thread makes its own for each message.
     private var evaluator: PolicyEvaluator
     private var callers: PolicyCallers
@@ -74,6 +78,8 @@ public final class Route: WorkerRole {
             context.log.error("the policy cannot be used: \(error)")
             throw .badPayload
         }
+        records = try RecordDesk(context, loop: loop, maximumValue: Int(clamping: generation.maximumValue))
+        labels = generation.labels.map { Identity.Label(name: $0.name, value: $0.value) }
         evaluator = PolicyEvaluator(policy.library)
         callers = PolicyCallers(policy.library)
         let dialing = DialClient(context, loop: loop, supervision: supervision, generation: generation)

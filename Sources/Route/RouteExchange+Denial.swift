@@ -20,6 +20,10 @@ extension RouteExchange {
     /// The client's message ends here.
     func deny(_ message: ConfirmedMessage) {
         route.context.counters.add(.denied)
+        recordDenial(message) { [self] in answerDenied(message) }
+    }
+
+    private func answerDenied(_ message: ConfirmedMessage) {
         switch message.inspection.outcome {
         case .passes: return
         case .unknownTool(let name): refuse(.unknownTool(name))
@@ -37,8 +41,17 @@ extension RouteExchange {
     }
 
     /// The server's answer ends here; the client gets another.
-    func withhold(_ read: ReadReply, _ denial: Denial) {
+    func withhold(_ read: ReadReply, _ denial: Denial, size: Int) {
         route.context.counters.add(.denied)
+        recordWithheld(read.inspection, size: size) { [self] in
+            answerWithheld(read, denial)
+        } otherwise: { [self] in
+            refuseUnrecorded()
+        }
+    }
+
+    /// Answers with what stands in the place of an answer that is withheld.
+    func answerWithheld(_ read: ReadReply, _ denial: Denial) {
         // Nobody will ever know the session's name.
         if open.session?.use == .opening, let beganSession, let revision = read.revision {
             route.endUpstreamSession(beganSession, revision)

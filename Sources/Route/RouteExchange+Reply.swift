@@ -106,7 +106,7 @@ extension RouteExchange {
         }
         if let inspection = read.inspection {
             guard !inspection.isUnreadable else { return answer(.upstreamUnreadable(ReplyInspection.unreadableList)) }
-            if let denial = inspection.denial { return withhold(read, denial) }
+            if let denial = inspection.denial { return withhold(read, denial, size: body.readableBytes) }
         }
         guard status < 300 else { return answerRefusal(body, read, status) }
         guard read.message.kind == .response else {
@@ -138,6 +138,9 @@ extension RouteExchange {
             revision = begun
         }
         let length = edit.length(of: text.readableBytes)
+        guard recordReply(read.inspection, isError: read.message.isError, size: text.readableBytes) else {
+            return refuseUnrecorded()
+        }
         sendHead(ReplyHead(status: 200, kind: .json, bodyLength: UInt64(length), sessionRevision: revision))
         guard length >= RouteExchange.referenceSize else {
             if let link, link.sendWhole(stream, count: length, { $0.writeEdited(text, edit) }) { return finish() }
@@ -192,6 +195,7 @@ extension RouteExchange {
 
     /// The server's error as an answer to this request.
     private func send(_ status: UInt16, carrying error: Range<Int>, of text: ByteBuffer, _ callID: [UInt8]) {
+        guard recordReply(nil, isError: true, size: text.readableBytes) else { return refuseUnrecorded() }
         var body = Array(#"{"jsonrpc":"2.0","id":"#.utf8)
         body += callID
         body += Array(#","error":"#.utf8)
@@ -276,6 +280,7 @@ extension RouteExchange {
     func answer(_ error: GatewayError) {
         guard !isOver else { return }
         route.context.counters.add(.failed)
+        recordEnd(error.message)
         // What is admitted and then has no answer: see `GatewayError.status`.
         let status = open.method == .post ? error.status(isModern: open.isModern) : error.modernStatus
         send(

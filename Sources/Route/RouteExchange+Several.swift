@@ -58,6 +58,7 @@ extension RouteExchange {
 
     /// The tools, as they are, with commas between them.
     func send(items: [UInt8]) {
+        guard recordReply(nil, isError: false, size: items.count) else { return refuseUnrecorded() }
         sendHead(ReplyHead(status: 200, kind: .json, bodyLength: UInt64(items.count), isItems: true))
         guard let link else { return finish() }
         unsent.writeBytes(items)

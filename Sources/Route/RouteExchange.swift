@@ -73,6 +73,8 @@ final class RouteExchange: UpstreamReader {
     /// What is collected of the upstream's tools, while that goes on.
     var collection: ToolCollection?
     private var replyContext: ReplyContext?
+    /// The request is on record as forwarded, and its answer is not yet.
+    var isForwardRecorded = false
     /// When the request's head came, in nanoseconds of the monotonic clock.
     let began = PollLoop.now()
 
@@ -170,7 +172,10 @@ final class RouteExchange: UpstreamReader {
                 progressToken = bytes(token)
                 edit.replace(token, with: number)
             }
-            if open.wantsItems { return collectTools() }
+            if open.wantsItems {
+                guard recordRequest(message) else { return refuseUnrecorded() }
+                return collectTools()
+            }
         case .notification:
             guard case .passes = message.inspection.outcome else { return deny(message) }
             if isSaidAlready { return accept() }
@@ -189,6 +194,7 @@ final class RouteExchange: UpstreamReader {
             }
             edit.replace(id, with: asked)
         }
+        guard recordRequest(message) else { return refuseUnrecorded() }
         if let session { route.sessions.note(message.method, in: session) }
         forward()
     }
@@ -374,6 +380,7 @@ final class RouteExchange: UpstreamReader {
         guard !isOver else { return }
         // No end without a head: the ingress would take it for a broken worker.
         if sentStatus == nil, link != nil { return answer(.upstreamUnavailable("it ended before it answered")) }
+        recordEnd(isAbandoned ? "the client left" : "it ended without an answer")
         isOver = true
         reply = .none
         collection?.cancel()

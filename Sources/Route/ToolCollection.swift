@@ -105,7 +105,7 @@ final class ToolCollection {
         guard !reply.message.isError else { return fail(.upstreamUnreadable("it refuses to list its tools")) }
         if let denial = inspection.denial {
             isOver = true
-            return exchange.withhold(reply, denial)
+            return exchange.withhold(reply, denial, size: 0)
         }
         guard !inspection.isUnreadable, let page = inspection.items else {
             return fail(.upstreamUnreadable(ReplyInspection.unreadableList))
