@@ -139,7 +139,7 @@ let package = Package(
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
         unitTests("EpollLoopTests", ["EpollLoop", "CKernel", nioCore]),
         unitTests("ThreadsTests", ["Threads"]),
-        unitTests("ConfigurationTests", ["Configuration", "Link", "Policy"]),
+        unitTests("ConfigurationTests", ["Configuration", "Link", "Policy", "YAML"]),
         unitTests(
             "SupervisorTests",
             ["Supervisor", "Configuration", "Link", "Roles", "CKernel", "Segment", "Sessions", "Crypto"]),

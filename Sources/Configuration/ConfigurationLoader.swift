@@ -11,6 +11,8 @@ public struct ConfigurationLoader: Sendable {
     private let currentDirectory: String
     /// Whether only a file is looked at: then what is set by environment is not, and an upstream need not be there.
     private let isPartial: Bool
+    /// What named the file, for messages.
+    private let fileSource: String
 
     /// A loader that reads relative paths from the directory it is made in, whenever it is asked.
     ///
@@ -32,6 +34,7 @@ public struct ConfigurationLoader: Sendable {
         self.environment = environment
         self.isPartial = isPartial
         currentDirectory = ConfigurationLoader.workingDirectory()
+        fileSource = isPartial ? "mcpgw config check" : file == nil ? "MCPGW_CONFIG" : "--config"
         let named = file ?? environment["MCPGW_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
         let expander = Expander(environment: [:], directory: currentDirectory, user: 0)
         self.file = named.map { $0.isEmpty ? $0 : expander.absolute($0) }
@@ -56,6 +59,7 @@ public struct ConfigurationLoader: Sendable {
         collector.addFlags(flags)
         if !isPartial { collector.addEnvironment(environment) }
         let isPrivate = addFile(&collector, user)
+        if !isPartial { collector.warnAboutVariables(environment) }
         var assembly = Assembly(
             settings: collector.settings, environment: environment, currentDirectory: currentDirectory, user: user)
         assembly.errors = collector.errors
@@ -68,9 +72,8 @@ public struct ConfigurationLoader: Sendable {
     /// Whether nobody else can read the file.
     private func addFile(_ collector: inout SettingCollector, _ user: UInt32) -> Bool {
         guard let path = file else { return true }
-        let source = flags.isEmpty && isPartial ? path : "--config"
         guard !path.isEmpty else {
-            collector.errors.append(ConfigurationError("--config", "'' is empty; name a file"))
+            collector.errors.append(ConfigurationError(fileSource, "'' is empty; name a file"))
             return true
         }
         do throws(ProtectedFile.Refusal) {
@@ -78,7 +81,7 @@ public struct ConfigurationLoader: Sendable {
             collector.addFile(path, content.bytes)
             return content.isPrivate
         } catch {
-            collector.errors.append(ConfigurationError(source, error.message))
+            collector.errors.append(ConfigurationError(fileSource, error.message))
             return true
         }
     }

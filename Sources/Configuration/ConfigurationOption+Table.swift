@@ -58,13 +58,13 @@ extension ConfigurationOption {
             "transport.body_timeout", .time(\.configuration.limits.bodyTimeout, atLeast: 100 * millisecond),
             "Time a request's body may stand still."),
         ConfigurationOption(
-            "transport.max_request_bytes", .size(\.configuration.limits.requestBody, (1 << 10)...(64 << 20)),
+            "transport.max_request_bytes", .size(\.configuration.limits.requestBody, (1 << 10)...(32 << 20)),
             "The largest request."),
         ConfigurationOption(
-            "transport.max_reply_bytes", .size(\.configuration.limits.reply, (1 << 10)...(256 << 20)),
+            "transport.max_reply_bytes", .size(\.configuration.limits.reply, (1 << 10)...(64 << 20)),
             "The largest reply."),
         ConfigurationOption(
-            "transport.max_event_bytes", .size(\.configuration.limits.event, (1 << 10)...(256 << 20)),
+            "transport.max_event_bytes", .size(\.configuration.limits.event, (1 << 10)...(64 << 20)),
             "The largest event of a stream."),
         ConfigurationOption(
             "transport.upstream_connections", .number(\.configuration.limits.upstreamConnections, 1...4096),

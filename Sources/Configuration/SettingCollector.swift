@@ -43,21 +43,19 @@ struct SettingCollector {
             }
             add(option, .variable(first.name), first.text)
         }
-        warnAboutVariables(environment)
     }
 
-    /// A variable that looks like an option's and is none was probably meant for one.
-    private mutating func warnAboutVariables(_ environment: [String: String]) {
-        let known = ConfigurationOption.all.flatMap { [$0.variable] + [$0.formerVariable].compactMap { $0 } }
-        for name in environment.keys.sorted() where name.hasPrefix("MCPGW_") && !known.contains(name) {
-            guard name != "MCPGW_CONFIG", let meant = nearest(to: name, among: known.map { $0.lowercased() }) else {
-                continue
-            }
-            // A name as long as these is "near" to many: only a slip of the pen counts.
-            guard abs(meant.utf8.count - name.utf8.count) <= 1,
-                Set(meant.utf8).symmetricDifference(name.lowercased().utf8).count <= 2
-            else { continue }
-            warnings.append("\(name): no option has this variable; did you mean \(meant.uppercased())?")
+    /// A variable that is nearly an option's was probably meant for it, unless the file asks for it by its name.
+    mutating func warnAboutVariables(_ environment: [String: String]) {
+        let mark = "MCPGW_"
+        let known =
+            ConfigurationOption.all.flatMap { [$0.variable] + [$0.formerVariable].compactMap { $0 } } + ["MCPGW_CONFIG"]
+        let written = settings.values.map(\.written)
+        for name in environment.keys.sorted() where name.hasPrefix(mark) && !known.contains(name) {
+            let near = nearest(
+                to: String(name.dropFirst(mark.count)), among: known.map { $0.dropFirst(mark.count).lowercased() })
+            guard let near, !written.contains(where: { $0.contains("${\(name)}") }) else { continue }
+            warnings.append("\(name): no option has this variable; did you mean \(mark)\(near.uppercased())?")
         }
     }
 
