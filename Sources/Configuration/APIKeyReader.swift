@@ -44,13 +44,10 @@ enum APIKeyReader {
         case (let key?, nil):
             return reader.secret(key, atLeast: minimumBytes).flatMap { reader.digest($0, key) }
         case (nil, let hash?):
-            return reader.parse(hash, "sha256: and 64 hexadecimal digits") { text throws(ConfigurationError) in
-                guard let digest = APIKeyReader.digest(text) else {
-                    throw ConfigurationError(
-                        "",
-                        "a hash is sha256: and the 64 hexadecimal digits of the key's SHA-256, as mcpgw keys hash prints them"
-                    )
-                }
+            // It is not quoted in the message: it might be the key itself.
+            return reader.parse(hash, "sha256: and the 64 hexadecimal digits that mcpgw keys hash prints") {
+                text throws(ConfigurationError) in
+                guard let digest = APIKeyReader.digest(text) else { throw ConfigurationError("", "no hash") }
                 return digest
             }
         case (nil, nil):

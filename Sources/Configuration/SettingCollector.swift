@@ -98,12 +98,22 @@ struct SettingCollector {
                         YAMLPosition(line: 1, column: 1), "the file is empty; it begins for example with upstream:"))
             }
         } catch {
-            mistakes.append(error)
+            mistakes.append(YAMLError(error.position, error.message + SettingCollector.hint(error, bytes)))
         }
         for mistake in mistakes {
             let place = mistake.position
             errors.append(ConfigurationError(path, line: place.line, column: place.column, mistake.message))
         }
+    }
+
+    /// Between { } and [ ] the brace of `${` begins a mapping.
+    private static func hint(_ error: YAMLError, _ bytes: [UInt8]) -> String {
+        guard error.message.contains("parsing a flow") else { return "" }
+        let lines = bytes.split(separator: 0x0a, omittingEmptySubsequences: false)
+        guard lines.indices.contains(error.position.line - 1),
+            String(decoding: lines[error.position.line - 1], as: UTF8.self).contains("${")
+        else { return "" }
+        return "; between { } and [ ] put quotation marks around ${...}"
     }
 
     private mutating func add(_ node: YAMLNode, below parent: String, _ file: String, _ mistakes: inout [YAMLError]) {

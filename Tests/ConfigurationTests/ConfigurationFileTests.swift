@@ -13,6 +13,10 @@ import Testing
                 "mcpgw.yaml:3:5: auth.jwt has no key \"algoritm\"; did you mean algorithm?"
             ),
             ("listen: 1\nlisten: 2", "mcpgw.yaml:2:1: \"listen\" is there already, in line 1; remove one of them"),
+            (
+                "user: {a: ${B}}",
+                "mcpgw.yaml:1:13: did not find expected ',' or '}' while parsing a flow mapping; between { } and [ ] put quotation marks around ${...}"
+            ),
             ("listen: &a x", "mcpgw.yaml:1:9: anchors (&name) are not accepted; quote a text that begins with &"),
             (
                 "listen: *a",
@@ -144,8 +148,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "metrics: {api_key: 0123456789abcdef}", "audit: {signing_key: 0123456789abcdef}",
-        "auth: {api_keys: [{name: a, key: 0123456789abcdef}]}",
+        "metrics: {api_key: '0123456789abcdef'}", "audit: {signing_key: '0123456789abcdef'}",
+        "auth: {api_keys: [{name: a, key: '0123456789abcdef'}]}",
     ])
     func aSecretInAFileOthersCanReadIsRefused(yaml: String) throws {
         let directory = try ConfigurationDirectory()

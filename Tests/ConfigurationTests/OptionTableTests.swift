@@ -17,6 +17,7 @@ private let texts: [String: [String]] = [
     "transport.max_event_bytes": ["1MiB", "2MiB", "3MiB"], "transport.upstream_connections": ["1", "2", "3"],
     "transport.queue": ["1", "2", "3"], "session.shared": ["true", "false", "true"],
     "supervision.crash_limit": ["1", "2", "3"], "supervision.ping_timeout": ["1m", "2m", "3m"],
+    "supervision.ping_interval": ["1s", "2s", "3s"], "session.lifetime": ["1h", "2h", "3h"],
     "auth.api_keys": [
         "[{name: one, key: one-4567890123456}]", "[{name: two, key: two-4567890123456}]",
         "[{name: three, key: three-67890123456}]",

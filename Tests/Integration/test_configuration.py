@@ -207,7 +207,7 @@ def test_every_option_is_a_flag(binary, config):
     assert status == 0, errors
     options = {"--" + re.sub("[._]", "-", path) for path in shown(output)} | {"--policy"}
     assert options | {"--config"} == flags - {"--help"}
-    assert len(options) > 50
+    assert len(options) >= 45
 
 
 @pytest.mark.parametrize("name", ["mcpgw.yaml", "policy.yaml"])
@@ -248,7 +248,7 @@ BAD = {
     "empty list": ("auth: {api_keys: []}", 1, "empty list"),
     "short key": ("auth: {api_keys: [{name: a, key: abc}]}", 1, "guessed"),
     "nobody": ("auth: {required: true}", 1, "nobody could authenticate"),
-    "unset variable": ("user: x\nupstream: ${NOPE}", 2, "NOPE"),
+    "unset variable": ("drain_timeout: 1s\nupstream: ${NOPE}", 2, "NOPE"),
     "no file": ("upstream: ${file:nowhere}", 1, "nowhere"),
     "no time": ("session: {ttl: forever}", 1, "'forever'"),
     "open listener": ("listen: ':9090'", 1, "auth.api_keys"),
@@ -266,7 +266,7 @@ def test_a_bad_file_is_refused_with_its_place_by_both_commands(config, directory
     status, output, errors = config("check", path)
     assert (status, output) == (2, "")
     assert re.search(rf"^{re.escape(path)}:{line}:\d+: .*{re.escape(message)}", errors, re.M), errors
-    told = refusal.proxy("--config", path, without=["--listen"] if "listen" in text else [])
+    told = refusal.proxy("--config", path, without=[f"--{name}" for name in ("listen", "upstream") if name in text])
     assert f"{path}:{line}:" in told and message in told
 
 
@@ -295,7 +295,8 @@ def test_a_file_of_another_user_is_refused(files, refusal):
 
 
 @pytest.mark.parametrize("text", [
-    f"metrics: {{api_key: {SECRET}}}", f"audit: {{signing_key: {SECRET}}}", f"auth: {{api_keys: [{{name: a, key: {SECRET}}}]}}"])
+    f"metrics: {{api_key: '{SECRET}'}}", f"audit: {{signing_key: '{SECRET}'}}",
+    f"auth: {{api_keys: [{{name: a, key: '{SECRET}'}}]}}"])
 def test_a_secret_others_can_read_is_refused_and_not_told(config, files, refusal, text):
     path = files("mcpgw.yaml", text, 0o644)
     message = refusal.proxy("--config", path)
@@ -322,7 +323,7 @@ def test_a_secret_that_cannot_be_used_is_not_told(config, files, key):
 
 
 @pytest.mark.parametrize("text, line, message", [
-    ("version: v1\nrules:\n- {name: a, mach: {}, action: deny}", 3, "did you mean match?"),
+    ("version: v1\nrules:\n- {name: a, match: {tolls: [x], tools: [x]}, action: deny}", 3, "did you mean tools?"),
     ("version: v1\nmode: enforced\nrules:\n- {name: a, match: {tools: [x]}, action: deny}", 2, "did you mean enforce?"),
     ("version: v1\nrules: []", 2, "empty list"),
     ("version: v1\nrules:\n- {name: a, match: {argument_patterns: {x: '('}}, action: deny}", 3, "")])
