@@ -136,6 +136,7 @@ let package = Package(
         unitTests("NormalFormsTests", ["NormalForms"]),
         unitTests("PolicyTests", ["Policy", "YAML", "NormalForms", "MCP", "StrictJSON", "Link"]),
         unitTests("SegmentTests", ["Segment", "CKernel"]),
+        unitTests("RecordsTests", ["Records", "AuditLog", "Crypto", "Link", "StrictJSON"]),
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),
         unitTests("EpollLoopTests", ["EpollLoop", "CKernel", nioCore]),
         unitTests("ThreadsTests", ["Threads"]),

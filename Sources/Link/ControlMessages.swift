@@ -67,7 +67,7 @@ public struct GenerationMessage: Equatable, Sendable {
 }
 
 /// What a segment handed to a worker is for.
-public enum SegmentUse: UInt8, Sendable {
+public enum SegmentUse: UInt8, CaseIterable, Sendable {
     /// The worker's own counters; it is the writer.
     case ownCounters = 1
     /// Another worker's counters, read-only.

@@ -4,14 +4,11 @@ import hashlib
 import json
 import os
 import signal
-import socket
-import subprocess
-import time
 
 import pytest
 
 from harness.eventually import eventually
-from harness.http import Connection, call
+from harness.http import Connection
 
 HEADERS = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
 
@@ -27,7 +24,7 @@ def read(gateway):
     return [json.loads(line) for line in lines]
 
 
-def refuse(gateway, identifier, connection=None):
+def refuse(gateway, identifier):
     """A message that is no JSON-RPC message, so that the ingress refuses it; it says its id."""
     body = json.dumps({"jsonrpc": "1.0", "id": identifier, "method": "x"}).encode()
     with Connection(gateway.url) as connection:
@@ -37,12 +34,6 @@ def refuse(gateway, identifier, connection=None):
 
 def refusals(gateway):
     return [line["id"] for line in read(gateway) if line["kind"] == "refusal" and "id" in line]
-
-
-def verify(gateway, *arguments):
-    return subprocess.run(
-        [gateway.binary, "audit", "verify", *arguments], capture_output=True, text=True, cwd="/",
-        env={"PATH": os.environ["PATH"]}, check=False)
 
 
 def test_a_refusal_is_one_line_of_json_with_what_was_refused(gateway):
@@ -89,8 +80,7 @@ def test_what_was_answered_is_recorded_when_the_supervisor_is_killed(gateway):
     gateway.process.wait()
     gateway.nothing_left()
     assert refusals(gateway) == list(range(50))
-    gateway.launch()
-    gateway.wait_ready()
+    again(gateway)
     assert refuse(gateway, 50).status
     eventually(lambda: refusals(gateway) == list(range(51)), "the chain goes on")
     gateway.stop()
@@ -150,16 +140,27 @@ def test_a_manipulation_is_found(gateway, name):
     assert found, result.stdout + result.stderr
 
 
+def end(gateway):
+    """Ends the daemon in order, so that it can be started again."""
+    gateway.terminate()
+    assert gateway.wait() == 0
+    gateway.nothing_left()
+
+
+def again(gateway):
+    """Starts it again, whose readiness was told once already."""
+    gateway.launch()
+    eventually(gateway.all_running, lambda: f"all workers run:\n{gateway.log()}")
+
+
 def test_an_edited_log_is_kept_and_a_new_chain_begins(gateway):
     for number in range(12):
         refuse(gateway, number)
-    gateway.stop()
+    end(gateway)
     edited = MANIPULATIONS["edit"](lines_of(gateway))
     with open(log_of(gateway), "wb") as file:
         file.writelines(edited)
-    gateway.stopped = False
-    gateway.launch()
-    gateway.wait_ready()
+    again(gateway)
     refuse(gateway, "after")
     eventually(lambda: "after" in refusals(gateway), "it goes on")
     kept = [name for name in os.listdir(gateway.state_directory) if name.endswith(".foreign")]
@@ -172,12 +173,10 @@ def test_an_edited_log_is_kept_and_a_new_chain_begins(gateway):
 
 def test_a_torn_line_is_cut_off_and_said(gateway):
     refuse(gateway, 1)
-    gateway.stop()
+    end(gateway)
     with open(log_of(gateway), "ab") as file:
         file.write(b'{"timestamp":"2026-11-2')
-    gateway.stopped = False
-    gateway.launch()
-    gateway.wait_ready()
+    again(gateway)
     refuse(gateway, 2)
     eventually(lambda: 2 in refusals(gateway), "it goes on")
     recovery, = [line for line in read(gateway) if line["kind"] == "recovery"]

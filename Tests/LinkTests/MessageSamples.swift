@@ -31,7 +31,7 @@ struct Sample {
                 decode: GenerationMessage.init(decoding:)),
             Sample(
                 SegmentMessage(
-                    use: pick([.ownCounters, .counters, .processTable, .state], &random), role: random.number(),
+                    use: pick(SegmentUse.allCases, &random), role: random.number(),
                     index: random.number(), ticket: ticket),
                 [.segment], encode: { $0.encode() }, decode: SegmentMessage.init(decoding:)),
             Sample(

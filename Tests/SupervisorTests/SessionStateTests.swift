@@ -71,7 +71,7 @@ import Testing
                 let others = all.filter { $0.id != worker.id }.compactMap(\.sessionState)
                 #expect(!others.contains { inode($0) == inode(segment.descriptor) }, "\(worker.label)")
                 let isWritable = fcntl(segment.descriptor, F_GETFL) & O_ACCMODE != O_RDONLY
-                #expect(isWritable == [.ownCounters, .state].contains(segment.use))
+                #expect(isWritable == [.ownCounters, .state, .ring].contains(segment.use))
                 #expect(!isWritable || segment.owner == worker.id)
                 let message = try SegmentMessage(decoding: segment.message(DescriptorTicket(number: 9)).span)
                 #expect(message.use == segment.use && message.role == segment.owner.role.rawValue)
