@@ -50,6 +50,7 @@ let package = Package(
         library("YAML", ["CYAML"]),
         library("NormalForms", ["CUTF8Proc"]),
         library("Policy", ["NormalForms", "YAML", "CRE2", "MCP", "StrictJSON", "Link"]),
+        library("PolicyTools", ["Policy", "NormalForms", "YAML", "MCP", "StrictJSON"]),
         // Facilities.
         library("Segment", ["CKernel"]),
         library(
@@ -111,7 +112,7 @@ let package = Package(
             [
                 "Supervisor", "Ingress", "Route", "Dialer", "Launcher", "Recorder", "Console", "Worker", "Sandbox",
                 "StrictJSON", "HTTP1", "Crypto", "CKernel", "Processes", "Policy", "NormalForms", "YAML", "AuditLog",
-                "Records", "Identity", "Sessions",
+                "Records", "Identity", "Sessions", "PolicyTools",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "mcpgw", dependencies: ["Commands"], swiftSettings: swift),
@@ -135,6 +136,7 @@ let package = Package(
         unitTests("SandboxTests", ["Sandbox", "Roles"]),
         unitTests("NormalFormsTests", ["NormalForms"]),
         unitTests("PolicyTests", ["Policy", "YAML", "NormalForms", "MCP", "StrictJSON", "Link"]),
+        unitTests("PolicyToolsTests", ["PolicyTools", "Policy", "NormalForms", "YAML"]),
         unitTests("SegmentTests", ["Segment", "CKernel"]),
         unitTests("RecordsTests", ["Records", "AuditLog", "Crypto", "Link", "StrictJSON"]),
         unitTests("PollLoopTests", ["PollLoop", "Link", "CKernel"]),

@@ -89,7 +89,7 @@ struct MCPGW: ParsableCommand {
               mcpgw status
             """,
         subcommands: [
-            ProxyCommand.self, ConfigCommand.self, StatusCommand.self, AuditCommand.self, SandboxCommand.self,
-            KeysCommand.self, VersionCommand.self,
+            ProxyCommand.self, ConfigCommand.self, PolicyCommand.self, StatusCommand.self, AuditCommand.self,
+            SandboxCommand.self, KeysCommand.self, VersionCommand.self,
         ])
 }

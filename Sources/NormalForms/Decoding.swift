@@ -34,8 +34,9 @@ private func hexDigit(_ byte: UInt8) -> UInt8? {
 
 /// Replaces every run of base64 or base64url (RFC 4648, 4 and 5), padded or not, that holds text by that text.
 ///
+/// - Parameter isLoose: whether runs that hold other bytes than text are replaced, too.
 /// - Returns: whether there was one; `output` is filled only then.
-func decodeBase64(_ text: Span<UInt8>, to output: inout [UInt8]) -> Bool {
+func decodeBase64(_ text: Span<UInt8>, to output: inout [UInt8], isLoose: Bool = false) -> Bool {
     output.removeAll(keepingCapacity: true)
     var hasDecoded = false
     var index = 0
@@ -45,7 +46,9 @@ func decodeBase64(_ text: Span<UInt8>, to output: inout [UInt8]) -> Bool {
         while index < text.count, base64Digit(text[index]) != nil { index += 1 }
         let run = start..<index
         while index < text.count, index - run.upperBound < 2, text[index] == UInt8(ascii: "=") { index += 1 }
-        if run.count >= base64RunLength, decodeRun(text.extracting(run), to: &decoded), isText(decoded.span) {
+        if run.count >= base64RunLength, decodeRun(text.extracting(run), to: &decoded),
+            isLoose || isText(decoded.span)
+        {
             output.append(contentsOf: decoded)
             hasDecoded = true
         } else {
@@ -54,6 +57,19 @@ func decodeBase64(_ text: Span<UInt8>, to output: inout [UInt8]) -> Bool {
         }
     }
     return hasDecoded
+}
+
+/// Decodes all of a text as one run of base64, passing over what is not of the alphabet, as lenient decoders do.
+///
+/// - Returns: whether there was anything to pass over and something to decode.
+func squeezeBase64(_ text: Span<UInt8>, to output: inout [UInt8]) -> Bool {
+    var run: [UInt8] = []
+    var end = text.count
+    while end > 0, text[end - 1] == UInt8(ascii: "=") { end -= 1 }
+    for index in 0..<end where base64Digit(text[index]) != nil { run.append(text[index]) }
+    guard run.count < end, run.count >= base64RunLength else { return false }
+    if run.count % 4 == 1 { run.removeLast() }
+    return decodeRun(run.span, to: &output)
 }
 
 private func decodeRun(_ run: Span<UInt8>, to output: inout [UInt8]) -> Bool {

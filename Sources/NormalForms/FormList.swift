@@ -4,6 +4,8 @@ public enum FormKind: UInt8, Sendable {
     case normal
     /// ``normal``, resolved as a path.
     case path
+    /// What only some readers make of the text. It can show that a text is forbidden, never that it is allowed.
+    case guess
 }
 
 /// Decodings that a rule or inspector asks for.
@@ -62,7 +64,7 @@ public struct FormList: Sendable {
     mutating func add(_ form: borrowing [UInt8], _ kind: FormKind, of text: Span<UInt8>, since first: Int) {
         let span = form.span
         if span.isEqual(to: text) { return }
-        for index in first..<forms.count where forms[index].kind == kind {
+        for index in first..<forms.count where forms[index].kind == kind || kind == .guess {
             if self[index].isEqual(to: span) { return }
         }
         let start = bytes.count

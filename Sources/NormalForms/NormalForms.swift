@@ -1,6 +1,6 @@
 /// Computes the forms in which a text may mean the same to those who read it (DESIGN 5, normal forms).
 ///
-/// A text has at most ten forms beside itself, each made in time linear in its length. A text that is its own only form
+/// A text has a bounded number of forms beside itself (some thirty where all decodings are asked for), each made in time linear in its length. A text that is its own only form
 /// costs one scan and no memory.
 public struct NormalForms: ~Copyable, Sendable {
     private let library: UnicodeLibrary
@@ -36,8 +36,57 @@ public struct NormalForms: ~Copyable, Sendable {
         if decodings.contains(.percent), scan.hasPercent {
             decodePercent(text)
             addDecoded(decodings, text, first, &list)
+            if decodings.contains(.base64) { decodeWithin(decoded, decodings, text, first, &list) }
         }
-        if decodings.contains(.base64), decodeBase64(text, to: &decoded) { addDecoded(decodings, text, first, &list) }
+        if decodings.contains(.base64) { decodeWithin(copy(of: text), decodings, text, first, &list) }
+        if decodings.contains(.paths), !scan.isNormal, dropLineBreaks(text) {
+            addDecoded(decodings, text, first, &list, isGuess: true)
+        }
+    }
+
+    private func copy(of text: Span<UInt8>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(copying: text)
+        return bytes
+    }
+
+    /// Adds what base64 in a text hides: once, twice, and percent-encoded in turn; and what readers take it for who pass
+    /// over characters that are none of the alphabet, and over bytes that are no text.
+    private mutating func decodeWithin(
+        _ source: [UInt8], _ decodings: Decodings, _ text: Span<UInt8>, _ first: Int, _ list: inout FormList
+    ) {
+        if decodeBase64(source.span, to: &decoded) {
+            addDecoded(decodings, text, first, &list)
+            let once = decoded
+            if decodings.contains(.percent), once.contains(UInt8(ascii: "%")) {
+                decodePercent(once.span)
+                addDecoded(decodings, text, first, &list)
+            }
+            if decodeBase64(once.span, to: &decoded) { addDecoded(decodings, text, first, &list) }
+        }
+        if decodeBase64(source.span, to: &decoded, isLoose: true) {
+            addDecoded(decodings, text, first, &list, isGuess: true)
+        }
+        if squeezeBase64(source.span, to: &decoded) { addDecoded(decodings, text, first, &list, isGuess: true) }
+    }
+
+    /// Fills ``decoded`` with a URL without the tabs and line breaks that its readers take out (WHATWG URL Standard, 4.4).
+    ///
+    /// - Returns: whether the text is one with such.
+    private mutating func dropLineBreaks(_ text: Span<UInt8>) -> Bool {
+        var index = 0
+        while index < text.count, text[index] != UInt8(ascii: ":") {
+            let byte = text[index]
+            guard index < 64, byte <= 0x20 || byte | 0x20 &- 0x61 < 26 else { return false }
+            index += 1
+        }
+        guard index < text.count else { return false }
+        decoded.removeAll(keepingCapacity: true)
+        for index in text.indices {
+            let byte = text[index]
+            if byte != 0x09, byte != 0x0A, byte != 0x0D { decoded.append(byte) }
+        }
+        return decoded.count < text.count
     }
 
     /// Appends the normal form of a text itself: NFKC, nothing invisible, white space collapsed and trimmed.
@@ -47,33 +96,49 @@ public struct NormalForms: ~Copyable, Sendable {
     }
 
     private mutating func addForms(
-        of variant: Span<UInt8>, _ decodings: Decodings, _ text: Span<UInt8>, _ first: Int, _ list: inout FormList
+        of variant: Span<UInt8>, _ decodings: Decodings, _ text: Span<UInt8>, _ first: Int, _ list: inout FormList,
+        isGuess: Bool = false
     ) {
         normalise(variant)
-        list.add(current, .normal, of: text, since: first)
-        guard decodings.contains(.paths), PathResolver.mayChange(current.span) else { return }
+        list.add(current, isGuess ? .guess : .normal, of: text, since: first)
+        guard decodings.contains(.paths) else { return }
         // Taken out so that it can be read while this value changes.
         let normal = current
         current = []
-        paths.resolve(normal.span, asURL: true)
-        list.add(paths.result, .path, of: text, since: first)
-        if paths.isClimbingURL {
-            // A server that takes it for a file's name leaves the host by `..`, too.
-            paths.resolve(normal.span, asURL: false)
-            list.add(paths.result, .path, of: text, since: first)
+        addPaths(normal.span, text, first, &list, isGuess: isGuess)
+        if URLForm.mayApply(normal.span) {
+            for isBare in [false, true] {
+                guard let url = URLForm.canonical(normal.span, isBare: isBare) else { break }
+                list.add(url, isGuess || isBare ? .guess : .path, of: text, since: first)
+                addPaths(url.span, text, first, &list, isGuess: isGuess || isBare)
+            }
         }
         current = normal
     }
 
+    private mutating func addPaths(
+        _ normal: Span<UInt8>, _ text: Span<UInt8>, _ first: Int, _ list: inout FormList, isGuess: Bool
+    ) {
+        guard PathResolver.mayChange(normal) else { return }
+        let kind = isGuess ? FormKind.guess : .path
+        paths.resolve(normal, asURL: true)
+        list.add(paths.result, kind, of: text, since: first)
+        if paths.isClimbingURL {
+            // A server that takes it for a file's name leaves the host by `..`, too.
+            paths.resolve(normal, asURL: false)
+            list.add(paths.result, kind, of: text, since: first)
+        }
+    }
+
     private mutating func addDecoded(
-        _ decodings: Decodings, _ text: Span<UInt8>, _ first: Int, _ list: inout FormList
+        _ decodings: Decodings, _ text: Span<UInt8>, _ first: Int, _ list: inout FormList, isGuess: Bool = false
     ) {
         // Taken out so that it can be read while this value changes.
         let variant = decoded
         decoded = []
-        addForms(of: variant.span, decodings, text, first, &list)
+        addForms(of: variant.span, decodings, text, first, &list, isGuess: isGuess)
         if let end = variant.firstIndex(of: 0) {
-            addForms(of: variant.span.extracting(0..<end), decodings, text, first, &list)
+            addForms(of: variant.span.extracting(0..<end), decodings, text, first, &list, isGuess: isGuess)
         }
         decoded = variant
     }
@@ -107,21 +172,44 @@ public struct NormalForms: ~Copyable, Sendable {
             }
             return
         }
+        normaliseOther(text, &writer)
+    }
+
+    /// The part of ``normalise(_:)`` for other characters than ASCII. Only what stands between inert characters is
+    /// decomposed and composed, together with the one before it.
+    private mutating func normaliseOther(_ text: Span<UInt8>, _ writer: inout SpacedText) {
         scalars.removeAll(keepingCapacity: scalars.capacity <= 64 * 1024)
         var index = 0
+        /// The last inert character, not written yet: what follows may be composed with it.
+        var held: UInt32?
         while index < text.count {
             let scalar = text.scalar(at: &index)
+            var visible = scalar
             switch CharacterClass(scalar) {
-            case .invisible: break
-            case .space: scalars.append(0x20)
-            case .visible where scalar < 0x80: scalars.append(Int32(bitPattern: scalar))
-            case .visible: library.decompose(scalar, into: &scalars)
+            case .invisible: continue
+            case .space: visible = 0x20
+            case .visible: break
+            }
+            if CharacterClass.isInert(visible) {
+                if !scalars.isEmpty { writeComposed(&writer) }
+                if let held { writer.append(held, to: &current) }
+                held = visible
+            } else {
+                if let before = held { library.decompose(before, into: &scalars) }
+                held = nil
+                library.decompose(scalar, into: &scalars)
             }
         }
+        if !scalars.isEmpty { writeComposed(&writer) }
+        if let held { writer.append(held, to: &current) }
+    }
+
+    private mutating func writeComposed(_ writer: inout SpacedText) {
         // Some visible characters decompose into invisible ones.
         scalars.removeAll { CharacterClass(UInt32(bitPattern: $0)) == .invisible }
         library.compose(&scalars)
         for scalar in scalars { writer.append(UInt32(bitPattern: scalar), to: &current) }
+        scalars.removeAll(keepingCapacity: true)
     }
 }
 

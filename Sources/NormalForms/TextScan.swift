@@ -7,6 +7,8 @@ struct TextScan {
     /// Whether it may change when resolved as a path.
     private(set) var hasPath = false
     private(set) var hasPercent = false
+    /// Whether it may be a URL that is written in another way.
+    private(set) var hasURL = false
     private(set) var firstNull: Int?
 
     private enum Mark {
@@ -31,6 +33,9 @@ struct TextScan {
         // The one thing a path can be without a separator that is no name.
         hasPath = all & Mark.separator != 0 || PathResolver.isSpecial(text)
         if all & Mark.odd != 0 { readClosely(text) }
+        if URLForm.mayApply(text) {
+            hasURL = URLForm.canonical(text, isBare: true).map { !$0.span.isEqual(to: text) } ?? false
+        }
     }
 
     @inline(never)
@@ -56,7 +61,7 @@ struct TextScan {
     @inline(__always)
     func isPlain(_ decodings: Decodings, _ text: Span<UInt8>) -> Bool {
         isNormal && !(decodings.contains(.percent) && hasPercent)
-            && !(decodings.contains(.paths) && hasPath && PathResolver.mayChange(text))
+            && !(decodings.contains(.paths) && (hasURL || hasPath && PathResolver.mayChange(text)))
             && !(decodings.contains(.base64) && text.count >= base64RunLength)
     }
 }

@@ -58,7 +58,10 @@ struct NameForms: Sendable {
             if everyForm, name.isAlias { continue }
             isFound = true
             if table.matches(globs, bytes.span.extracting(name.bytes)) != everyForm { return !everyForm }
-            for index in name.forms where table.matches(globs, list[index]) != everyForm { return !everyForm }
+            for index in name.forms where table.matches(globs, list[index]) != everyForm {
+                if everyForm, list.kind(index) == .guess { continue }
+                return !everyForm
+            }
         }
         return isFound && everyForm
     }
@@ -87,6 +90,7 @@ extension PolicyEvaluator {
         subjectNames.removeAll()
         methodNames.removeAll()
         values.removeAll()
+        if !embedded.isEmpty { embedded.removeAll() }
         if message.method == .other, let node = message.methodNode {
             methodNames.add(node, tape, bytes, [], &forms)
         }
@@ -99,22 +103,29 @@ extension PolicyEvaluator {
         case .promptsGet:
             if let node = message.nameNode { subjectNames.add(node, tape, bytes, [], &forms) }
         case .resourcesRead, .resourcesSubscribe, .resourcesUnsubscribe, .resourceUpdated:
-            if let node = member("uri", message, tape, bytes) {
-                subjectNames.add(node, tape, bytes, [.paths, .percent], &forms)
-            }
+            if let node = member("uri", message, tape, bytes) { addURIs(node, tape, bytes) }
         case .completionComplete:
-            guard let reference = member("ref", message, tape, bytes) else { return }
-            if let uri = tape.member("uri", of: reference, in: bytes) {
-                subjectNames.add(uri, tape, bytes, [.paths, .percent], &forms)
-            } else if let name = tape.member("name", of: reference, in: bytes) {
+            guard let reference = member("ref", message, tape, bytes), tape.kind(reference) == .object else { return }
+            // Both, if there are both: which of them the server takes is not known.
+            if let uri = tape.member("uri", of: reference, in: bytes) { addURIs(uri, tape, bytes) }
+            if let name = tape.member("name", of: reference, in: bytes) {
                 subjectNames.add(name, tape, bytes, [], &forms)
             }
         case .subscriptionsListen:
-            guard let filter = member("notifications", message, tape, bytes),
+            guard let filter = member("notifications", message, tape, bytes), tape.kind(filter) == .object,
                 let list = tape.member("resourceSubscriptions", of: filter, in: bytes)
             else { return }
-            for uri in tape.elements(of: list) { subjectNames.add(uri, tape, bytes, [.paths, .percent], &forms) }
+            addURIs(list, tape, bytes)
         default: break
+        }
+    }
+
+    /// Adds a URI, or those in a list.
+    private mutating func addURIs(_ node: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>) {
+        switch tape.kind(node) {
+        case .array: for element in tape.elements(of: node) { addURIs(element, tape, bytes) }
+        case .object: for (_, value) in tape.members(of: node) { addURIs(value, tape, bytes) }
+        default: subjectNames.add(node, tape, bytes, [.paths, .percent], &forms)
         }
     }
 

@@ -54,14 +54,25 @@ extension PolicyEvaluator {
         guard step < asked.condition.steps.upperBound else { return look(at: node, asked, &state, policy, tape, bytes) }
         let next = policy.steps[step]
         let kind = tape.kind(node)
+        if kind == .string, next.kind != .everyElement, next.kind != .element {
+            return selectInside(step, node, asked, &state, policy, tape, bytes)
+        }
         switch next.kind {
         case .name where kind == .object:
             selectMembers(next.name, node, step + 1, asked, &state, policy, tape, bytes)
+            selectDotted(step, node, asked, &state, policy, tape, bytes)
         case .anyMember where kind == .object:
             for (_, value) in tape.members(of: node) { select(step + 1, value, asked, &state, policy, tape, bytes) }
         case .name where kind == .array:
             // An array in place of an object: each of its elements may be what the server takes.
             for element in tape.elements(of: node) { select(step, element, asked, &state, policy, tape, bytes) }
+            // Or the name is an index.
+            let stepNames = policy.stepNames
+            if let index = number(stepNames.span.extracting(next.name)) {
+                for (place, element) in tape.elements(of: node).enumerated() where place == index {
+                    select(step + 1, element, asked, &state, policy, tape, bytes)
+                }
+            }
         case .anyMember where kind == .array, .everyElement where kind == .array:
             for element in tape.elements(of: node) { select(step + 1, element, asked, &state, policy, tape, bytes) }
         case .element where kind == .array:
@@ -69,11 +80,115 @@ extension PolicyEvaluator {
                 select(step + 1, element, asked, &state, policy, tape, bytes)
             }
         case .everyElement, .element:
-            // One value in place of an array of one.
+            // One value in place of an array of one; or an object of which the server makes an array.
             select(step + 1, node, asked, &state, policy, tape, bytes)
+            if kind == .object {
+                for (_, value) in tape.members(of: node) { select(step + 1, value, asked, &state, policy, tape, bytes) }
+            } else if kind == .string, step + 1 < asked.condition.steps.upperBound {
+                selectInside(step, node, asked, &state, policy, tape, bytes)
+            }
         case .name, .anyMember: break
         }
     }
+
+    private func number(_ name: Span<UInt8>) -> Int? {
+        guard name.count > 0, name.count <= 5 else { return nil }
+        var value = 0
+        for index in name.indices {
+            guard name[index] >= 0x30, name[index] <= 0x39 else { return nil }
+            value = value * 10 + Int(name[index]) - 0x30
+        }
+        return value
+    }
+
+    /// Follows members whose own names are paths, `options.mode` or `files[0].path`: some servers take them apart.
+    private mutating func selectDotted(
+        _ step: Int, _ node: JSONNode, _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy,
+        _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
+    ) {
+        for (member, value) in tape.members(of: node) where hasDots(member, tape, bytes) {
+            var text: [UInt8] = []
+            tape.appendString(member, in: bytes, to: &text)
+            let parts = FoldedText.fold(text, &forms).split { ".[]".utf8.contains($0) }
+            guard parts.count > 1 else { continue }
+            var next = step
+            for part in parts where next < asked.condition.steps.upperBound {
+                guard isPart(part, policy.steps[next], policy) else {
+                    next = -1
+                    break
+                }
+                next += 1
+            }
+            if next > step { select(next, value, asked, &state, policy, tape, bytes) }
+        }
+    }
+
+    private func hasDots(_ member: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>) -> Bool {
+        if tape.isEscaped(member) { return true }
+        for index in tape.contentRange(member) {
+            let byte = bytes[index]
+            // Others may be a dot in another form.
+            if byte == UInt8(ascii: ".") || byte == UInt8(ascii: "[") || byte >= 0x80 { return true }
+        }
+        return false
+    }
+
+    private func isPart(_ part: ArraySlice<UInt8>, _ step: FlatStep, _ policy: CompiledPolicy) -> Bool {
+        switch step.kind {
+        case .name: part.elementsEqual(policy.stepNames[step.name])
+        case .anyMember: true
+        case .everyElement: part.elementsEqual("*".utf8) || number(Array(part).span) != nil
+        case .element: part.elementsEqual("*".utf8) || number(Array(part).span) == step.element
+        }
+    }
+
+    // MARK: - JSON in strings
+
+    /// Follows a path, or looks at all of it, inside a string that is JSON.
+    private mutating func selectInside(
+        _ step: Int, _ node: JSONNode, _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy,
+        _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
+    ) {
+        guard !isInside, EmbeddedText.mayApply(bytes.extracting(tape.contentRange(node))) else { return }
+        let key = tape.range(node).lowerBound
+        let text: EmbeddedText
+        if let known = embedded[key] {
+            text = known
+        } else {
+            var unescaped: [UInt8] = []
+            tape.appendString(node, in: bytes, to: &unescaped)
+            text = EmbeddedText(unescaped)
+            embedded[key] = text
+        }
+        // The forms of the values inside are kept by their places inside.
+        let outer = values
+        values = ValueForms()
+        isInside = true
+        if text.isStrict {
+            let inside = text.bytes
+            select(step, .root, asked, &state, policy, text.tape, inside.span)
+        } else {
+            for string in text.strings where !state.isDecided { look(at: string, asked, &state, policy) }
+        }
+        isInside = false
+        values = outer
+    }
+
+    /// Looks at a text that stands in no tape.
+    private mutating func look(
+        at text: [UInt8], _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy
+    ) {
+        note(matches(asked.condition, text.span, policy), asked, &state)
+        noteSpellings(of: text.span, isText: true, asked, &state, policy)
+        var list = FormList()
+        forms.append(text.span, asked.decodings, to: &list)
+        for form in 0..<list.count where !(asked.everyForm && list.kind(form) == .guess) {
+            if state.isDecided { return }
+            note(matches(asked.condition, list[form], policy), asked, &state)
+        }
+    }
+
+    // MARK: - Members and values
 
     /// Follows the members whose names fold to one name: on with the path, or, without a next step, to their values.
     private mutating func selectMembers(
@@ -86,6 +201,11 @@ extension PolicyEvaluator {
             } else {
                 look(at: value, asked, &state, policy, tape, bytes)
             }
+        }
+        // What JavaScript hands on to an object that another is copied into.
+        for (member, value) in tape.members(of: node)
+        where tape.kind(value) == .object && tape.equals(member, "__proto__", in: bytes) {
+            selectMembers(name, value, next, asked, &state, policy, tape, bytes)
         }
     }
 
@@ -129,10 +249,43 @@ extension PolicyEvaluator {
             } else {
                 lookAtText(node, asked, &state, policy, tape, bytes)
             }
+            noteSpellings(of: text, isText: true, asked, &state, policy)
+            if !state.isDecided {
+                selectInside(asked.condition.steps.upperBound, node, asked, &state, policy, tape, bytes)
+            }
         case .string:
             lookAtText(node, asked, &state, policy, tape, bytes)
+            if !state.isDecided {
+                selectInside(asked.condition.steps.upperBound, node, asked, &state, policy, tape, bytes)
+            }
         case .number, .true, .false, .null:
-            note(matches(asked.condition, bytes.extracting(tape.range(node)), policy), asked, &state)
+            let text = bytes.extracting(tape.range(node))
+            note(matches(asked.condition, text, policy), asked, &state)
+            noteSpellings(of: text, isText: false, asked, &state, policy)
+        }
+    }
+
+    /// Looks at the other spellings of a number or truth value. Those that take a text for one are guesses, and so are
+    /// truth values, which only globs are asked about.
+    @inline(__always)
+    private func noteSpellings(
+        of text: Span<UInt8>, isText: Bool, _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy
+    ) {
+        if state.isDecided || asked.everyForm && isText || !ScalarForms.mayApply(text) { return }
+        noteOtherSpellings(of: text, asked, &state, policy)
+    }
+
+    @inline(never)
+    private func noteOtherSpellings(
+        of text: Span<UInt8>, _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy
+    ) {
+        if let decimal = ScalarForms.decimal(text), !decimal.span.isEqual(to: text) {
+            note(matches(asked.condition, decimal.span, policy), asked, &state)
+        }
+        if asked.everyForm || state.isDecided { return }
+        if let truth = ScalarForms.truth(text) {
+            let word = Array(truth.description.utf8)
+            note(policy.globs.matches(asked.condition.globs, word.span), asked, &state)
         }
     }
 
@@ -142,6 +295,7 @@ extension PolicyEvaluator {
     ) {
         let entry = values.entry(node, tape, bytes, asked.decodings, &forms)
         for form in 0..<values.count(of: entry) where !state.isDecided {
+            if asked.everyForm, values.isGuess(form, of: entry) { continue }
             note(matches(asked.condition, values.form(form, of: entry), policy), asked, &state)
         }
     }

@@ -11,6 +11,10 @@ public struct PolicyEvaluator: ~Copyable, Sendable {
     var subjectNames = NameForms()
     var methodNames = NameForms()
     var values: ValueForms
+    /// Strings of the message that are JSON, by where they stand.
+    var embedded: [Int: EmbeddedText] = [:]
+    /// Whether the values of such a string are being looked at; those inside are not taken apart again.
+    var isInside = false
     var cursors: [RuleCursor] = []
     let foldedMethods: Set<[UInt8]>
 

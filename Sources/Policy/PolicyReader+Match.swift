@@ -52,7 +52,8 @@ extension PolicyReader {
         let globs = globs(node, "methods")
         // An extension's method is none the gateway knows, but a slip of a known one is most likely a slip.
         let names = Method.allCases.filter { $0 != .other }.map(\.name.description)
-        guard case .sequence(let elements) = node.value else { return globs }
+        var elements = [node]
+        if case .sequence(let list) = node.value { elements = list }
         for element in elements {
             guard case .scalar(let text, _) = element.value, !text.contains("*"), !text.contains("?"),
                 !names.contains(text), let meant = nearest(to: text, among: names)
@@ -64,7 +65,9 @@ extension PolicyReader {
 
     private mutating func labels(_ node: YAMLNode) -> [PolicyModel.Argument] {
         entries(node, "labels").map { entry in
-            PolicyModel.Argument(path: entry.key, patterns: globs(entry.value, "labels"))
+            if entry.key.utf8.count > PolicyLimits.textBytes { note(entry.position, "a label's name is too long") }
+            checkCharacters(entry.key, entry.position, "a label's name", isName: true)
+            return PolicyModel.Argument(path: entry.key, patterns: globs(entry.value, "labels"))
         }
     }
 
@@ -72,7 +75,17 @@ extension PolicyReader {
         _ node: YAMLNode, _ what: String, areExpressions: Bool
     ) -> [PolicyModel.Argument] {
         var arguments: [PolicyModel.Argument] = []
+        var lines: [[UInt8]: Int] = [:]
         for entry in entries(node, what) {
+            checkCharacters(entry.key, entry.position, "a path", isName: true)
+            // Both would have to match, on the same values.
+            if let line = lines.updateValue(entry.position.line, forKey: FoldedText.fold(Array(entry.key.utf8), &forms))
+            {
+                note(
+                    entry.position,
+                    "\(quoted(entry.key)) names the same argument as the one in line \(line); put the values in one list"
+                )
+            }
             do throws(ArgumentPath.Malformed) {
                 _ = try ArgumentPath(entry.key, &forms)
             } catch {

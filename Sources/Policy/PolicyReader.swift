@@ -29,13 +29,16 @@ extension PolicyModel {
         let policy = reader.read(root)
         let errors = reader.mistakes.sorted { $0.position < $1.position }
         guard errors.isEmpty, let policy else { return PolicyReading(policy: nil, errors: errors, warnings: []) }
-        return PolicyReading(policy: policy, errors: [], warnings: policy.unreachableRules())
+        return PolicyReading(
+            policy: policy, errors: [],
+            warnings: (reader.warnings + policy.unreachableRules()).sorted { $0.position < $1.position })
     }
 }
 
 /// Reads a policy out of a YAML tree.
 struct PolicyReader: ~Copyable {
     var mistakes: [YAMLError] = []
+    var warnings: [YAMLError] = []
     /// Computes folded names of paths.
     var forms: NormalForms
     private let library: UnicodeLibrary
@@ -172,14 +175,63 @@ struct PolicyReader: ~Copyable {
             note(node.position, "\(what) is longer than \(PolicyLimits.textBytes) bytes")
             return nil
         }
+        checkCharacters(text, node.position, what, isName: true)
         return text
+    }
+
+    /// Finds what a text does not show: line breaks of a block text, invisible and control characters, and spaces at the
+    /// ends of a name. None of them is ever meant, and a rule with one looks as if it matched what it does not.
+    ///
+    /// - Parameter isName: whether spaces at the ends are a mistake, too.
+    mutating func checkCharacters(_ text: String, _ position: YAMLPosition, _ what: String, isName: Bool) {
+        if text.utf8.contains(0x0A) || text.utf8.contains(0x0D) {
+            return note(position, "\(what) holds a line break; write it on one line, in quotation marks")
+        }
+        let hidden = text.unicodeScalars.first { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .privateUse, .lineSeparator, .paragraphSeparator, .unassigned: true
+            default: scalar.properties.isDefaultIgnorableCodePoint
+            }
+        }
+        if let hidden {
+            let code = String(hidden.value, radix: 16, uppercase: true)
+            return note(
+                position,
+                "\(what) holds the invisible character U+\(String(repeating: "0", count: max(0, 4 - code.count)))\(code); "
+                    + "remove it: values are matched without such")
+        }
+        if isName, text.hasPrefix(" ") || text.hasSuffix(" ") {
+            note(position, "\(what) begins or ends with a space; remove it")
+        }
+    }
+
+    /// What looks like another language's pattern, of which a glob takes every letter as it stands.
+    private mutating func checkDialect(_ text: String, _ node: YAMLNode, _ what: String) {
+        guard ["tools", "methods", "prompts", "allowed_tools"].contains(what) else { return }
+        let looksForeign =
+            text.hasPrefix("^") || text.hasSuffix("$") || text.contains(".*") || text.contains("|")
+            || text.contains("{") || text.contains("[") || text.contains("\\")
+        if looksForeign {
+            warnings.append(
+                YAMLError(
+                    node.position,
+                    "\(quoted(text)) in \(what) is taken letter by letter; the only wildcards are * and ?, and "
+                        + "alternatives are elements of the list"))
+        }
     }
 
     /// The globs of a list.
     mutating func globs(_ node: YAMLNode, _ what: String) -> [String] {
         var globs: [String] = []
+        if case .scalar(let text, _) = node.value, text.contains(","),
+            ["tools", "methods", "prompts", "allowed_tools"].contains(what)
+        {
+            note(node.position, "\(what) is one text with a comma in it; write a list: [a, b]")
+        }
         for element in node.list(what, &mistakes) {
             guard let text = element.text("a glob in \(what)", &mistakes) else { continue }
+            checkCharacters(text, element.position, "a glob in \(what)", isName: what != "arguments")
+            checkDialect(text, element, what)
             if text.utf8.count > PolicyLimits.globBytes {
                 note(element.position, "a glob is at most \(PolicyLimits.globBytes) bytes long")
             } else if text.split(separator: "*").contains(where: {
@@ -209,6 +261,7 @@ struct PolicyReader: ~Copyable {
             note(node.position, "an expression is at most \(PolicyLimits.expressionBytes) bytes long")
             return nil
         }
+        checkCharacters(text, node.position, "an expression", isName: false)
         expressionCount += 1
         guard expressionCount <= PolicyLimits.expressions else {
             if expressionCount == PolicyLimits.expressions + 1 {

@@ -32,6 +32,11 @@ struct ValueForms: Sendable {
         return list[entries[entry].forms.lowerBound + index - 1]
     }
 
+    /// Whether only some readers make this form of the text.
+    func isGuess(_ index: Int, of entry: Int) -> Bool {
+        index > 0 && list.kind(entries[entry].forms.lowerBound + index - 1) == .guess
+    }
+
     /// How many forms an entry has, the text included.
     func count(of entry: Int) -> Int { entries[entry].forms.count + 1 }
 

@@ -20,6 +20,12 @@ private func warnings(_ text: String) -> [String] {
 private let allow = "- {name: all, match: {methods: [\"*\"]}, action: allow}\n"
 
 @Suite struct PolicyFileTests {
+    @Test(arguments: ["exec_.*", "^exec", "exec_(a|b)", "{a,b}", "[a-z]*"])
+    func `a glob in another language is a warning`(glob: String) {
+        let text = "version: v1\nrules:\n- {name: a, match: {tools: [\"\(glob)\"]}, action: deny}\n"
+        #expect(warnings(text).contains { $0.hasPrefix("3:") && $0.contains("letter by letter") })
+    }
+
     @Test(arguments: [
         ("", "1:1:", "empty"),
         ("# nothing\n", "1:1:", "empty"),
@@ -80,6 +86,21 @@ private let allow = "- {name: all, match: {methods: [\"*\"]}, action: allow}\n"
         ("version: v1\nresponse_patterns: []\nrules:\n\(allow)", "2:20:", "response_patterns"),
         ("version: v1\nresponse_patterns: [\"[\"]\nrules:\n\(allow)", "2:21:", "RE2"),
         ("- a\n- b\n", "1:1:", "a mapping"),
+        (
+            "version: v1\nrules:\n- {name: a, match: {tools: \"exec_a, exec_b\"}, action: deny}\n", "3:28:",
+            "write a list"
+        ),
+        ("version: v1\nrules:\n- {name: a, match: {tools: [\"x \"]}, action: deny}\n", "3:29:", "a space"),
+        ("version: v1\nrules:\n- {name: a, match: {tools: [\"x\\u200b*\"]}, action: deny}\n", "3:29:", "U+200B"),
+        ("version: v1\nrules:\n- {name: a, match: {methods: tools/cal}, action: deny}\n", "3:30:", "did you mean"),
+        (
+            "version: v1\nrules:\n- name: a\n  match:\n    tools:\n    - |\n      exec_*\n  action: deny\n", "6:7:",
+            "line break"
+        ),
+        (
+            "version: v1\nrules:\n- {name: a, match: {arguments: {path: [a], Path: [b]}}, action: deny}\n", "3:44:",
+            "the same argument"
+        ),
         ("version: v1\nrules:\n\(allow)\(allow)", "4:3:", "there already, in line 3"),
         ("version: v1\nrules: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\n", "2:39:", "inside each other"),
     ]) func `a mistake is an error with its place and a remedy`(text: String, place: String, part: String) {
@@ -190,5 +211,59 @@ private let allow = "- {name: all, match: {methods: [\"*\"]}, action: allow}\n"
         "- {name: a, match: {tools: [\"exec_?\"]}, action: deny}\n- {name: b, match: {tools: [\"exec_*\"]}, action: allow}\n",
     ]) func `a rule that something reaches is none`(rules: String) {
         #expect(warnings("version: v1\nrules:\n" + rules) == [])
+    }
+}
+
+@Suite struct PolicyTextTests {
+    private static let whole = """
+        version: v1
+        mode: audit
+        allowed_tools: ["a*", b]
+        rules:
+          - name: first
+            match: {tools: ["exec_*"], subjects: [s], roles: [r], tenants: [t], routes: [d], labels: {l: [v]}}
+            action: deny
+            mode: enforce
+            reason: "no"
+          - {name: second, match: {arguments: {"a[0].b": [x]}, argument_patterns: {q: ["x+"]}, decode: [percent]}, action: allow}
+          - {name: third, match: {resources: ["file:///*"], methods: [resources/read]}, action: allow}
+          - {name: fourth, match: {methods: ["*"]}, action: deny}
+        response_patterns:
+          - AKIA
+          - {name: p, patterns: [a, b], tools: [x], mode: audit, reason: r}
+        """
+
+    @Test(arguments: 0..<4) func `any text ends in mistakes or in a policy that its encoding keeps`(shard: UInt64)
+        throws
+    {
+        var random = Random(seed: shard)
+        let words = [
+            "[", "]", "{", "}", ":", "\n", "  ", "- ", "\"", "*", "&a ", "!!x ", "|\n", "#", "\t", "name", "~",
+            "\u{200B}", "é", "0", "\\",
+        ]
+        var read = 0
+        for _ in 0..<400 {
+            var text = Array(PolicyTextTests.whole.utf8)
+            for _ in 0..<random.below(4) {
+                let place = random.below(text.count)
+                switch random.below(3) {
+                case 0: text.remove(at: place)
+                case 1: text.insert(contentsOf: random.pick(words).utf8, at: place)
+                default: text[place] = UInt8(random.below(256))
+                }
+            }
+            let reading = PolicyModel.read(text, library)
+            guard let policy = reading.policy else {
+                #expect(!reading.errors.isEmpty)
+                continue
+            }
+            read += 1
+            var writer = FieldWriter()
+            policy.write(&writer)
+            let bytes = writer.bytes
+            var reader = FieldReader(bytes.span)
+            #expect(try PolicyModel(&reader) == policy)
+        }
+        #expect(read > 20)
     }
 }

@@ -122,15 +122,33 @@ struct ReferenceEvaluator {
                 return FoldedText.fold(whole, &forms) == name
                     || cut.count < whole.count && FoldedText.fold(cut, &forms) == name
             }.flatMap { follow(rest, $0.value) }
+                + members.flatMap { follow(dotted: $0, steps) }
         case (.name, .array(let elements)): return elements.flatMap { follow(steps, $0) }
         case (.anyMember, .object(let members)): return members.flatMap { follow(rest, $0.value) }
         case (.anyMember, .array(let elements)), (.everyElement, .array(let elements)):
             return elements.flatMap { follow(rest, $0) }
         case (.element(let index), .array(let elements)):
             return elements.indices.contains(index) ? follow(rest, elements[index]) : []
+        case (.everyElement, .object(let members)), (.element, .object(let members)):
+            return follow(rest, value) + members.flatMap { follow(rest, $0.value) }
         case (.everyElement, _), (.element, _): return follow(rest, value)
         default: return []
         }
+    }
+
+    /// A member whose name is a path itself.
+    private func follow(dotted member: Member, _ steps: ArraySlice<PathStep>) -> [Value] {
+        var forms = NormalForms(library)
+        let parts = FoldedText.fold(Array(member.name.utf8), &forms).split(separator: UInt8(ascii: "."))
+        guard parts.count > 1 else { return [] }
+        for (part, step) in zip(parts, steps) {
+            switch step {
+            case .name(let name) where name == Array(part): continue
+            case .anyMember: continue
+            default: return []
+            }
+        }
+        return follow(steps.dropFirst(parts.count), member.value)
     }
 
     private func leaves(_ value: Value) -> [String] {
@@ -152,13 +170,13 @@ struct ReferenceEvaluator {
 
     // MARK: - Forms and globs
 
-    private func formsOf(_ text: String, _ decodings: Decodings) -> [[UInt8]] {
+    private func formsOf(_ text: String, _ decodings: Decodings, withGuesses: Bool) -> [[UInt8]] {
         var forms = NormalForms(library)
         var list = FormList()
         let bytes = Array(text.utf8)
         forms.append(bytes.span, decodings, to: &list)
         return [bytes]
-            + (0..<list.count).map { index in
+            + (0..<list.count).filter { withGuesses || list.kind($0) != .guess }.map { index in
                 var form: [UInt8] = []
                 let span = list[index]
                 for place in span.indices { form.append(span[place]) }
@@ -167,11 +185,13 @@ struct ReferenceEvaluator {
     }
 
     private func any(_ text: String, _ globs: [String], _ decodings: Decodings, isPath: Bool) -> Bool {
-        formsOf(text, isPath ? decodings.union(.paths) : decodings).contains { matches($0, globs, isPath) }
+        formsOf(text, isPath ? decodings.union(.paths) : decodings, withGuesses: true)
+            .contains { matches($0, globs, isPath) }
     }
 
     private func every(_ text: String, _ globs: [String], _ decodings: Decodings, isPath: Bool) -> Bool {
-        formsOf(text, isPath ? decodings.union(.paths) : decodings).allSatisfy { matches($0, globs, isPath) }
+        formsOf(text, isPath ? decodings.union(.paths) : decodings, withGuesses: false)
+            .allSatisfy { matches($0, globs, isPath) }
     }
 
     /// Whether a glob matches a form, in its own spelling, normalised or as it reads as a path.

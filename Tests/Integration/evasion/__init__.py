@@ -1,0 +1,1 @@
+"""Ways around a naive matcher, as data."""
