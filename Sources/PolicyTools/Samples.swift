@@ -8,6 +8,8 @@ struct SampleMaker {
     static let limit = 40_000
     /// Values of one kind that are tried for one rule.
     private static let tried = 24
+    /// Pairs of rules that are tried together.
+    private static let pairs = 50_000
 
     private enum Subject: Hashable {
         case tool(String), prompt(String), resource(String), plain
@@ -42,27 +44,43 @@ struct SampleMaker {
     mutating func make() {
         var pools = Pools(rules, allowedTools: models.flatMap { $0.allowedTools ?? [] })
         pools.cross()
-        let matches = Array(Set(rules.map(Key.init)).map(\.match)).sorted { "\($0)" < "\($1)" }
+        let matches = matchesInOrder()
         for method in Method.allCases where method != .other { add(Parts(method: method.name.description)) }
+        // One call for each rule comes before many for one.
+        for match in matches where hasRoom { for parts in parts(of: match, pools) { add(parts) } }
         for tool in pools.tools { add(Parts(subject: .tool(tool))) }
-        for match in matches {
-            for parts in parts(of: match, pools) {
-                add(parts)
-                vary(parts, match, pools)
+        for match in matches where hasRoom { for parts in parts(of: match, pools) { vary(parts, match, pools) } }
+        var pairs = 0
+        for first in matches where hasRoom && pairs < SampleMaker.pairs {
+            for second in matches where hasRoom && pairs < SampleMaker.pairs {
+                pairs += 1
+                combine(first, second, pools)
             }
-        }
-        for first in matches {
-            for second in matches where calls.count < SampleMaker.limit { combine(first, second, pools) }
         }
     }
 
-    private struct Key: Hashable {
-        let match: PolicyModel.Match
-        static func == (left: Key, right: Key) -> Bool { left.match == right.match }
-        func hash(into hasher: inout Hasher) {
-            hasher.combine(match.tools)
-            hasher.combine(match.methods)
+    private var hasRoom: Bool { calls.count < SampleMaker.limit }
+
+    /// What rules match, each once; those first that only one of the policies has.
+    private func matchesInOrder() -> [PolicyModel.Match] {
+        func key(_ rule: PolicyModel.Rule, _ mode: PolicyMode) -> String {
+            "\(rule.match) \(rule.action) \(rule.mode ?? mode)"
         }
+        let keys = models.map { model in model.rules.map { key($0, model.mode) } }
+        let common = keys.dropFirst().reduce(Set(keys.first ?? [])) { $0.intersection($1) }
+        var seen: Set<String> = []
+        var changed: [PolicyModel.Match] = []
+        var same: [PolicyModel.Match] = []
+        for (model, keys) in zip(models, keys) {
+            for (rule, key) in zip(model.rules, keys) where seen.insert("\(rule.match)").inserted {
+                if common.contains(key), models.count > 1 {
+                    same.append(rule.match)
+                } else {
+                    changed.append(rule.match)
+                }
+            }
+        }
+        return changed + same
     }
 
     /// Calls that a rule matches.
