@@ -157,51 +157,66 @@ public struct NormalForms: ~Copyable, Sendable {
     private mutating func normalise(_ text: Span<UInt8>) {
         current.removeAll(keepingCapacity: current.capacity <= 64 * 1024)
         var writer = SpacedText()
-        if TextScan(text).isASCII {
-            var index = 0
-            while index < text.count {
-                var end = index
-                while end < text.count, text[end] &- 0x21 < 0x5E { end += 1 }
-                if end > index {
-                    writer.append(run: text.extracting(index..<end), to: &current)
-                } else {
-                    writer.append(UInt32(text[index]), to: &current)
-                    end += 1
-                }
-                index = end
-            }
-            return
-        }
-        normaliseOther(text, &writer)
-    }
-
-    /// The part of ``normalise(_:)`` for other characters than ASCII. Only what stands between inert characters is
-    /// decomposed and composed, together with the one before it.
-    private mutating func normaliseOther(_ text: Span<UInt8>, _ writer: inout SpacedText) {
         scalars.removeAll(keepingCapacity: scalars.capacity <= 64 * 1024)
         var index = 0
-        /// The last inert character, not written yet: what follows may be composed with it.
-        var held: UInt32?
+        /// Where the last inert character stands, which is not written yet: what follows may be composed with it. Only
+        /// what stands between inert characters is decomposed and composed, together with the one before it.
+        var held = 0..<0
         while index < text.count {
-            let scalar = text.scalar(at: &index)
-            var visible = scalar
-            switch CharacterClass(scalar) {
-            case .invisible: continue
-            case .space: visible = 0x20
-            case .visible: break
+            let start = index
+            let last = NormalForms.endOfInert(text, &index)
+            if index > start {
+                flush(text.extracting(held), &writer)
+                if last > start { writer.append(run: text.extracting(start..<last), to: &current) }
+                held = last..<index
+                continue
             }
-            if CharacterClass.isInert(visible) {
-                if !scalars.isEmpty { writeComposed(&writer) }
-                if let held { writer.append(held, to: &current) }
-                held = visible
-            } else {
-                if let before = held { library.decompose(before, into: &scalars) }
-                held = nil
+            let scalar = text.scalar(at: &index)
+            switch CharacterClass(scalar) {
+            case .invisible: break
+            case .space:
+                // Composes with nothing.
+                flush(text.extracting(held), &writer)
+                held = 0..<0
+                writer.append(0x20, to: &current)
+            case .visible:
+                if !held.isEmpty {
+                    var place = held.lowerBound
+                    library.decompose(text.scalar(at: &place), into: &scalars)
+                    held = 0..<0
+                }
                 library.decompose(scalar, into: &scalars)
             }
         }
+        flush(text.extracting(held), &writer)
+    }
+
+    /// Moves an offset behind the inert characters that begin there.
+    ///
+    /// - Returns: where the last of them begins.
+    @inline(__always)
+    private static func endOfInert(_ text: Span<UInt8>, _ index: inout Int) -> Int {
+        var last = index
+        while index < text.count {
+            if text[index] &- 0x21 < 0x5E {
+                last = index
+                index += 1
+                continue
+            }
+            var next = index
+            let scalar = text.scalar(at: &next)
+            // An overlong form is not copied as it stands.
+            guard scalar >= 0x80, CharacterClass.isInert(scalar) else { break }
+            last = index
+            index = next
+        }
+        return last
+    }
+
+    @inline(__always)
+    private mutating func flush(_ held: Span<UInt8>, _ writer: inout SpacedText) {
         if !scalars.isEmpty { writeComposed(&writer) }
-        if let held { writer.append(held, to: &current) }
+        if held.count > 0 { writer.append(run: held, to: &current) }
     }
 
     private mutating func writeComposed(_ writer: inout SpacedText) {
