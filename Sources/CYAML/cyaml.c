@@ -24,6 +24,8 @@ struct cy_parser {
     yaml_parser_t parser;
     yaml_event_t event;
     bool has_event;
+    const uint8_t *text;
+    size_t length;
 };
 
 const char *cy_load(void) {
@@ -49,6 +51,8 @@ cy_parser *cy_new(const uint8_t *text, size_t length) {
     }
     api.yaml_parser_set_encoding(&parser->parser, YAML_UTF8_ENCODING);
     api.yaml_parser_set_input_string(&parser->parser, text, length);
+    parser->text = text;
+    parser->length = length;
     return parser;
 }
 
@@ -63,23 +67,30 @@ void cy_free(cy_parser *parser) {
     free(parser);
 }
 
-static void describe(const yaml_parser_t *parser, cy_error *error) {
+static void describe(const cy_parser *source, cy_error *error) {
+    const yaml_parser_t *parser = &source->parser;
     const char *problem = parser->problem ? parser->problem : "out of memory";
     const char *context = parser->context ? parser->context : "";
     snprintf(error->text, sizeof error->text, "%s%s%s", problem, *context ? " " : "", context);
     error->line = parser->problem_mark.line + 1;
     error->column = parser->problem_mark.column + 1;
-    // A character that cannot be read has an offset and no mark; what was read so far ends just before it.
-    if (parser->error == YAML_READER_ERROR) {
-        error->line = parser->mark.line + 1;
-        error->column = parser->mark.column + 1;
+    if (parser->error != YAML_READER_ERROR) return;
+    // A character that cannot be read has an offset and no mark: the reader is ahead of the parser.
+    error->line = error->column = 1;
+    for (size_t i = 0; i < parser->problem_offset && i < source->length; i++) {
+        if (source->text[i] == '\n') {
+            error->line++;
+            error->column = 1;
+        } else if ((source->text[i] & 0xC0) != 0x80) {
+            error->column++;
+        }
     }
 }
 
 bool cy_next(cy_parser *parser, cy_event *event, cy_error *error) {
     drop_event(parser);
     if (!api.yaml_parser_parse(&parser->parser, &parser->event)) {
-        describe(&parser->parser, error);
+        describe(parser, error);
         return false;
     }
     parser->has_event = true;

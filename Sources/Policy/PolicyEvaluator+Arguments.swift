@@ -279,11 +279,12 @@ extension PolicyEvaluator {
     private func noteOtherSpellings(
         of text: Span<UInt8>, _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy
     ) {
-        if let decimal = ScalarForms.decimal(text), !decimal.span.isEqual(to: text) {
+        let decimal = ScalarForms.decimal(text)
+        if let decimal, !decimal.span.isEqual(to: text) {
             note(matches(asked.condition, decimal.span, policy), asked, &state)
         }
         if asked.everyForm || state.isDecided { return }
-        if let truth = ScalarForms.truth(text) {
+        if let truth = decimal.map({ ScalarForms.truth($0.span) }) ?? ScalarForms.truth(text) {
             let word = Array(truth.description.utf8)
             note(policy.globs.matches(asked.condition.globs, word.span), asked, &state)
         }

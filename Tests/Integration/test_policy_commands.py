@@ -74,7 +74,7 @@ def test_a_policy_without_mistakes_is_valid(policy):
     ("version: v1\nmode: monitor\nrules:\n" + ALL, "2:7", "enforce or audit"),
     ("version: v1\nrules: []\n", "2:8", "empty list"),
     ("version: v1\nrules:\n- {name: a, match: {tools: []}, action: deny}\n", "3:28", "empty list"),
-    ("version: v1\nrules:\n- {name: a, match: {tools: [x]}, action: permit}\n", "3:41", "allow or deny"),
+    ("version: v1\nrules:\n- {name: a, match: {tools: [x]}, action: permit}\n", "3:42", "allow or deny"),
     ("version: v1\nrules:\n- {name: a, match: {argument_patterns: {c: [\"(\"]}}, action: deny}\n", "3:45", "RE2"),
     ("version: v1\nrules:\n- {name: a, match: {argument_patterns: {c: [\"((a{999}){999}){999}\"]}}, action: deny}\n", "3:45", "RE2"),
     ("version: v1\nrules:\n- {name: a, match: {argument_patterns: {c: [\"" + "a" * 5000 + "\"]}}, action: deny}\n", "3:45", "4096"),
