@@ -15,7 +15,7 @@ import Testing
             ("listen: 1\nlisten: 2", "mcpgw.yaml:2:1: \"listen\" is there already, in line 1; remove one of them"),
             (
                 "user: {a: ${B}}",
-                "mcpgw.yaml:1:13: did not find expected ',' or '}' while parsing a flow mapping; between { } and [ ] put quotation marks around ${...}"
+                "mcpgw.yaml:1:12: did not find expected ',' or '}' while parsing a flow mapping; between { } and [ ] put quotation marks around ${...}"
             ),
             ("listen: &a x", "mcpgw.yaml:1:9: anchors (&name) are not accepted; quote a text that begins with &"),
             (
