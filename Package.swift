@@ -119,7 +119,7 @@ let package = Package(
         // Programs that tests and benchmarks run.
         .target(name: "CSandboxEscape", path: "Tests/CSandboxEscape"),
         testProgram("SandboxEscape", ["Sandbox", "Roles", "CSandboxEscape"]),
-        testProgram("FaultyGateway", ["Commands", "Worker", "Link", "PollLoop", "CKernel", nioCore]),
+        testProgram("FaultyGateway", ["Commands", "Worker", "EpollLoop", "Link", "PollLoop", "CKernel", nioCore]),
         testProgram(
             "LinkBench",
             ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "EpollLoop", "Processes", "CKernel", nioCore]),

@@ -1,3 +1,4 @@
+import EpollLoop
 import Glibc
 import Link
 import NIOCore
@@ -5,7 +6,7 @@ import Worker
 
 /// A route that answers every request with events without end, whose pieces never end where an event does.
 final class CutEvents: WorkerRole, PeerLinkDelegate {
-    private let loop: EventLoop
+    private let loop: EpollLoop
     private let supervision: Supervision
     private var link: PeerLink?
     /// The rest of one event and the start of the next.
@@ -13,7 +14,7 @@ final class CutEvents: WorkerRole, PeerLinkDelegate {
     private static let eventLength = 64 * 1024
     private static let cut = 10
 
-    init(loop: EventLoop, supervision: Supervision) {
+    init(loop: EpollLoop, supervision: Supervision) {
         self.loop = loop
         self.supervision = supervision
         let event = CutEvents.event
