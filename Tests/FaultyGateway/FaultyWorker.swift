@@ -17,7 +17,16 @@ final class FaultyWorker: WorkerRole {
         switch outcome.context.role {
         case .ingress, .route, .console:
             LoopWorker.run(outcome) { _, loop, supervision throws(LinkViolation) in
-                if fault == .cutEvents { return CutEvents(loop: loop, supervision: supervision) }
+                switch fault {
+                case .cutEvents: return CutEvents(loop: loop, supervision: supervision)
+                case .brokenItems:
+                    let items = #"{"name":"exec_a"}]}},{"x":[{"name":"echo"}"#
+                    return FalseItems(items, loop: loop, supervision: supervision)
+                case .foreignItems:
+                    let items = #"{"name":"exec_a"},{"name":"echo"}"#
+                    return FalseItems(items, loop: loop, supervision: supervision)
+                default: break
+                }
                 let worker = FaultyWorker(fault)
                 loop.schedule(in: .milliseconds(50)) { worker.begin() }
                 return worker
@@ -72,21 +81,9 @@ final class FaultyWorker: WorkerRole {
             if open.write(&writer) { send(frame(.open, writer.bytes, first), descriptors[0]) }
         case .dataOnDial where link.kind == .dial && link.side == .opener:
             send(frame(.open, DialOpen(destination: 0).encode(), first) + frame(.data, [0], first), descriptors[0])
-        case .brokenItems where link.kind == .request: giveItems(#"{"name":"exec_a"}]}},{"x":[{"name":"echo"}"#, descriptors[0])
-        case .foreignItems where link.kind == .request: giveItems(#"{"name":"exec_a"},{"name":"echo"}"#, descriptors[0])
         case .misroutes: misroute(descriptors[0])
         default: break
         }
-    }
-
-    /// Answers the first request with these items.
-    private func giveItems(_ items: String, _ descriptor: Int32) {
-        waitForBytes(descriptor)
-        let first = StreamID(slot: 0, generation: 1)
-        var writer = FieldWriter()
-        guard ReplyHead(status: 200, kind: .json, bodyLength: UInt64(items.utf8.count), isItems: true).write(&writer)
-        else { return }
-        send(frame(.head, writer.bytes, first) + frame(.lastData, Array(items.utf8), first), descriptor)
     }
 
     private func misroute(_ descriptor: Int32) {

@@ -44,15 +44,16 @@ def faulty(binary, directory, make_gateway, shell, rest):
         routes = options_of(("shell", ["exec_*"], shell.url), ("rest", ["*"], rest.url))
         gateway = make_gateway(None, *routes)
         gateway.command[gateway.command.index(gateway.binary)] = copy
-        return gateway.start()
+        return gateway
     return make
 
 
 @pytest.mark.parametrize("fault", ["broken-items", "foreign-items"])
 def test_a_route_cannot_speak_for_another_in_the_list(faulty, fault):
-    gateway = faulty("route", fault)
+    gateway = faulty("route", fault).start()
     # One of the two routes is the faulty one.
-    assert names(ask_modern(gateway.url, "tools/list")) in (["exec_a"], ["echo"])
+    listed = names(ask_modern(gateway.url, "tools/list"))
+    assert listed in (["exec_a"], ["echo"])
     eventually(lambda: gateway.all_running() and gateway.restarts().get("route", 0) + sum(
         worker["restarts"] for worker in gateway.status()["workers"] if worker["role"] == "route") >= 1, "the worker is replaced")
     assert any("condemned" in worker["last_exit"] for worker in gateway.status()["workers"] if worker["role"] == "route")
@@ -60,7 +61,8 @@ def test_a_route_cannot_speak_for_another_in_the_list(faulty, fault):
 
 
 def test_a_call_that_the_ingress_brings_to_the_wrong_route_goes_no_further(faulty, shell, rest):
-    gateway = faulty("ingress", "misroutes")
+    # It serves no client, so that the gateway is never ready.
+    gateway = faulty("ingress", "misroutes").launch()
     shell.wait("tools/call")
     # The other worker has read it when its counters say that it has answered.
     eventually(lambda: gateway.metrics()['mcpgw_exchanges_answered_total{role="route",name="rest"}'] >= 1, "the other has answered")
