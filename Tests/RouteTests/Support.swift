@@ -104,7 +104,13 @@ final class LoneRoute {
         var rest = frames.flatMap { $0 }[...]
         while !rest.isEmpty {
             let count = unsafe rest.withUnsafeBytes { unsafe write(ingress, $0.baseAddress, $0.count) }
-            if count > 0 { rest = rest.dropFirst(count) } else { turn() }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno == EAGAIN {
+                turn()
+            } else {
+                return
+            }
         }
     }
 
@@ -122,8 +128,13 @@ final class LoneRoute {
             received.removeFirst(position)
             if let last = found.last?.type, last == .end || last == .lastData || last == .reset { return found }
             let count = unsafe read(ingress, &buffer, buffer.count)
-            guard count != 0 else { return found }
-            if count > 0 { received += buffer[..<count] } else { turn() }
+            if count > 0 {
+                received += buffer[..<count]
+            } else if count < 0, errno == EAGAIN {
+                turn()
+            } else {
+                return found
+            }
         }
         throw Unusable()
     }
