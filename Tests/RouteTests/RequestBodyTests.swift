@@ -39,6 +39,9 @@ import Testing
         #expect(
             try route.eventually { route in route.exchanges.isEmpty || route.exchanges.contains { $0.stream == next } })
         #expect(try route.accusations() == [])
+        // It is read for nobody, and kept for nobody.
+        #expect(
+            try route.look { route in route.exchanges.contains { $0.stream == stream && $0.body.readableBytes == 0 } })
         let answer = try route.answer(on: stream)
         #expect(answer.map(\.type) == [.head, .lastData])
         let text = String(decoding: answer.last?.payload ?? [], as: UTF8.self)
