@@ -181,6 +181,8 @@ def test_a_key_of_another_user_is_refused(refusal, name, owner, mode):
 def without_state_option(gateway, **environment):
     at = gateway.command.index("--state-dir")
     del gateway.command[at:at + 2]
+    # The audit log is another matter: without a place for it nothing is served.
+    gateway.command += ["--audit-log", os.path.join(gateway.state_directory, "audit.jsonl")]
     gateway.environment.update(environment)
     return gateway
 

@@ -98,6 +98,8 @@ private let auditNumbers: [FilterArchitecture: UInt32] = [.x86_64: 0xc000_003e, 
         switch condition.value {
         case .number(let number): number
         case .ownProcess: UInt64(getpid())
+        // As in a process that was handed none.
+        case .recordDirectory: UInt64(Int32.max)
         }
     }
 
