@@ -68,6 +68,7 @@ final class RefusalRecords {
         record.request(open.requestID)
         record.number(.size, open.bodyLength)
         if let listener { record.text(.listener, listener) }
-        _ = try? desk.commit(blocks: false, effect: .answers)
+        // A refusal is a denial too: what is held back on a full disk is for it. Otherwise no sync of its own.
+        _ = try? desk.commit(blocks: desk.isStopped, effect: .answers)
     }
 }

@@ -108,6 +108,9 @@ public final class RecordDesk {
         watch()
     }
 
+    /// Whether nothing but denials is recorded, because the disk is full.
+    public var isStopped: Bool { ring.isStopped }
+
     /// Answers waiting for their records; for gauges.
     public var waiting: Int { waiters.count }
 
