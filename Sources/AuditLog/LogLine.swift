@@ -28,7 +28,8 @@ public struct LogLine: Sendable {
             throw LogFault("it is not strict JSON (byte \(error.offset))")
         }
         guard tape.kind(.root) == .object else { throw LogFault("it is no JSON object") }
-        guard let number = tape.member("seq", of: .root, in: line), let value = tape.integer(number, in: line), value > 0
+        guard let number = tape.member("seq", of: .root, in: line), let value = tape.integer(number, in: line),
+            value > 0
         else { throw LogFault("it has no number (seq)") }
         sequence = UInt64(value)
         guard let member = tape.member("prev", of: .root, in: line), tape.kind(member) == .string,

@@ -110,7 +110,9 @@ public struct LogVerifier: ~Copyable {
     /// The file ends; `torn`: bytes behind its last whole line. `last`: the number that its name promises, if it was closed.
     public mutating func end(torn: Int, promised last: UInt64?) {
         guard !isBroken else { return }
-        if torn > 0 { report.findings.append("\(file), line \(lineNumber + 1): it is not whole (\(torn) bytes without an end)") }
+        if torn > 0 {
+            report.findings.append("\(file), line \(lineNumber + 1): it is not whole (\(torn) bytes without an end)")
+        }
         if let last, report.last != last {
             report.findings.append("\(file): it ends at number \(report.last), and was closed at \(last)")
         }
@@ -137,7 +139,9 @@ public struct LogVerifier: ~Copyable {
             return
         }
         guard isFirstOfFile, line.sequence > report.last else {
-            throw LogFault("its number is \(line.sequence), and \(report.last + 1) was to follow: lines were removed, added or moved")
+            throw LogFault(
+                "its number is \(line.sequence), and \(report.last + 1) was to follow: lines were removed, added or moved"
+            )
         }
         gaps.append(
             Gap(from: report.last + 1, to: line.sequence - 1, head: line.previous, place: "before \(file), line 1"))
@@ -149,7 +153,8 @@ public struct LogVerifier: ~Copyable {
             throw LogFault("it names no line before, and is not the recorder's word for that")
         }
         report.unproven.append(
-            "\(file), line \(lineNumber): the recorder began the chain anew at number \(line.sequence); its record says why")
+            "\(file), line \(lineNumber): the recorder began the chain anew at number \(line.sequence); its record says why"
+        )
     }
 
     private mutating func check(_ line: LogLine, _ span: Span<UInt8>) throws(LogFault) {
@@ -162,7 +167,9 @@ public struct LogVerifier: ~Copyable {
             hasUncheckedCodes = true
         }
         guard let signature = line.signature else {
-            guard !["checkpoint", "tombstone"].contains(line.kind) else { throw LogFault("it is a \(line.kind) and not signed") }
+            guard !["checkpoint", "tombstone"].contains(line.kind) else {
+                throw LogFault("it is a \(line.kind) and not signed")
+            }
             return
         }
         if keys.isEmpty {
@@ -172,7 +179,9 @@ public struct LogVerifier: ~Copyable {
             keys.append((text, key))
         }
         var isGood = false
-        for (_, key) in keys where key.verifies(signature.bytes.span, of: span.extracting(0..<signature.of)) { isGood = true }
+        for (_, key) in keys where key.verifies(signature.bytes.span, of: span.extracting(0..<signature.of)) {
+            isGood = true
+        }
         guard isGood else { throw LogFault("its signature is not that of the installation's key") }
         if line.kind == "checkpoint" { lastCheckpoint = line.sequence }
         if line.kind == "tombstone", let first = detail("first", span).flatMap({ UInt64($0) }),
@@ -201,12 +210,14 @@ public struct LogVerifier: ~Copyable {
                 report.unproven.append("that no line is missing at the end: there is no \(statePath)")
             }
         } else if report.lines > 0 {
-            report.unproven.append("what follows number \(report.last): the file that is written at present was not given")
+            report.unproven.append(
+                "what follows number \(report.last): the file that is written at present was not given")
         }
         if hasUncheckedCodes { report.unproven.append("the lines' sig: give the key with --signing-key-file") }
         if !keys.isEmpty, !knowsKeys {
             report.unproven.append(
-                "that the checkpoints are this installation's: name its key with --public-key (they name \(keys[0].text))")
+                "that the checkpoints are this installation's: name its key with --public-key (they name \(keys[0].text))"
+            )
         }
         if report.last > lastCheckpoint {
             report.unproven.append(
@@ -229,7 +240,8 @@ public struct LogVerifier: ~Copyable {
         if gap.from == 1, report.first == gap.to + 1 {
             report.unproven.append("what stood before number \(report.first): its file was not given")
         } else {
-            report.findings.append("\(gap.place): numbers \(gap.from) to \(gap.to) are missing: a file was removed, or not given")
+            report.findings.append(
+                "\(gap.place): numbers \(gap.from) to \(gap.to) are missing: a file was removed, or not given")
         }
     }
 
@@ -252,7 +264,8 @@ public struct LogVerifier: ~Copyable {
         if let digest = try? digests.digest(of: span) { digest.appendHex(to: &hash) }
         if line.sequence > report.last {
             report.findings.append(
-                "\(file): it ends at number \(report.last), and its last checkpoint was number \(line.sequence): the end was cut off")
+                "\(file): it ends at number \(report.last), and its last checkpoint was number \(line.sequence): the end was cut off"
+            )
         } else if line.sequence >= report.first, hashes[line.sequence] != hash {
             report.findings.append("\(path): number \(line.sequence) is not the checkpoint that was written")
         }

@@ -84,7 +84,8 @@ public enum RecordTable {
             } else {
                 cell.append(copying: line.extracting(tape.range(node)))
             }
-            if let first = cell.first, tape.kind(node) == .string, [0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d].contains(first) {
+            if let first = cell.first, tape.kind(node) == .string, [0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d].contains(first)
+            {
                 cell.insert(0x27, at: 0)
             }
             output.append(0x22)

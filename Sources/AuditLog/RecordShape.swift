@@ -24,7 +24,9 @@ public struct RecordShape: ~Copyable {
         // The first member's place is fixed: a reader finds the time without parsing.
         let start: StaticString = "{\"timestamp\":\""
         guard bytes.count > 64, bytes[bytes.count - 1] == 0x7d else { return LogFault("it is no object") }
-        for index in start.span.indices where bytes[index] != start.span[index] { return LogFault("it has no timestamp") }
+        for index in start.span.indices where bytes[index] != start.span[index] {
+            return LogFault("it has no timestamp")
+        }
         guard !RecordShape.hasControl(bytes) else { return LogFault("it is more than one line") }
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
@@ -35,7 +37,8 @@ public struct RecordShape: ~Copyable {
         var hasKind = false
         for (name, value) in tape.members(of: .root) {
             let range = tape.contentRange(name)
-            guard range.count < names.count, names[range.count].contains(where: { RecordShape.isEqual($0, bytes, range) })
+            guard range.count < names.count,
+                names[range.count].contains(where: { RecordShape.isEqual($0, bytes, range) })
             else { return LogFault("it has a member that records do not have") }
             if range.count == 4, RecordShape.isEqual(RecordShape.kind, bytes, range) {
                 guard tape.kind(value) == .string else { return LogFault("its kind is no text") }

@@ -63,7 +63,9 @@ struct AuditVerifyCommand: ParsableCommand {
         for finding in report.findings { print("FOUND \(finding)") }
         for text in report.unproven { print("not proven: \(text)") }
         if report.findings.isEmpty {
-            print(report.lines == 0 ? "ok: no line" : "ok: \(report.lines) lines, numbers \(report.first) to \(report.last)")
+            print(
+                report.lines == 0
+                    ? "ok: no line" : "ok: \(report.lines) lines, numbers \(report.first) to \(report.last)")
         }
         throw ExitCode(report.findings.isEmpty ? 0 : 1)
     }
@@ -109,7 +111,9 @@ struct AuditVerifyCommand: ParsableCommand {
     /// The number at which a closed file ends, from its name.
     private static func promised(_ path: String) -> UInt64? {
         let parts = path.split(separator: ".")
-        guard parts.count >= 3, parts[parts.count - 2].hasSuffix("Z"), parts[parts.count - 2].utf8.count == 16 else { return nil }
+        guard parts.count >= 3, parts[parts.count - 2].hasSuffix("Z"), parts[parts.count - 2].utf8.count == 16 else {
+            return nil
+        }
         return UInt64(parts[parts.count - 1])
     }
 
@@ -146,14 +150,17 @@ struct AuditVerifyCommand: ParsableCommand {
 struct AuditExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Print records as CSV or as JSON Lines.",
-        discussion: "Texts may hold * for any run of characters and ? for any one. Exit status: 0, or 2 if a file cannot be read.")
+        discussion:
+            "Texts may hold * for any run of characters and ? for any one. Exit status: 0, or 2 if a file cannot be read."
+    )
 
     @Argument(help: "The log's files, the oldest first (default: the log of a daemon of this user).")
     var files: [String] = []
 
     @Option(help: "csv or jsonl.")
     var format = "jsonl"
-    @Option(help: ArgumentHelp("The earliest time, such as 2026-11-23 or 2026-11-23T08:00:00Z (UTC).", valueName: "time"))
+    @Option(
+        help: ArgumentHelp("The earliest time, such as 2026-11-23 or 2026-11-23T08:00:00Z (UTC).", valueName: "time"))
     var since = ""
     @Option(help: ArgumentHelp("The time before which records are wanted.", valueName: "time"))
     var until = ""
@@ -187,7 +194,8 @@ struct AuditExportCommand: ParsableCommand {
                 while let line = try reader.next() {
                     number += 1
                     guard (try? parser.parse(line.span, into: &tape)) != nil, tape.kind(.root) == .object else {
-                        throw LogReader.Failure(text: "\(path), line \(number): it is no record; see mcpgw audit verify")
+                        throw LogReader.Failure(
+                            text: "\(path), line \(number): it is no record; see mcpgw audit verify")
                     }
                     guard filter.accepts(line.span, tape) else { continue }
                     if format == "csv" {
@@ -212,7 +220,8 @@ struct AuditExportCommand: ParsableCommand {
     private func makeFilter() throws -> RecordFilter {
         var filter = RecordFilter()
         for (option, text) in [("--since", since), ("--until", until)] where !text.isEmpty {
-            guard text.utf8.count >= 4, text.utf8.allSatisfy({ $0 < 0x80 }), text.prefix(4).allSatisfy(\.isNumber) else {
+            guard text.utf8.count >= 4, text.utf8.allSatisfy({ $0 < 0x80 }), text.prefix(4).allSatisfy(\.isNumber)
+            else {
                 fail("\(option) '\(text)' is no time; write it as 2026-11-23 or 2026-11-23T08:00:00Z")
             }
         }
@@ -278,7 +287,8 @@ struct AuditTailCommand: ParsableCommand {
 /// `mcpgw audit key`.
 struct AuditKeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "Print the public key of this installation's checkpoints, for verify --public-key.",
+        commandName: "key",
+        abstract: "Print the public key of this installation's checkpoints, for verify --public-key.",
         discussion: "Run it as the user of the daemon. Exit status: 0, or 2 if the key cannot be read.")
 
     @Option(help: ArgumentHelp("The daemon's state directory.", valueName: "directory"))
@@ -287,7 +297,9 @@ struct AuditKeyCommand: ParsableCommand {
     func run() throws {
         let directory = DefaultDirectories.own.state(
             named: OptionValue(stateDir, "--state-dir", "MCPGW_STATE_DIR")?.text)
-        guard let path = directory.path else { fail("no state directory is named, and there is no usual one; use --state-dir") }
+        guard let path = directory.path else {
+            fail("no state directory is named, and there is no usual one; use --state-dir")
+        }
         guard let key = AuditKeyCommand.publicKey(in: path) else {
             fail("cannot read a key from \(path)/audit.key: the daemon makes it at its first start, for its own user")
         }

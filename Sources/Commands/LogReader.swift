@@ -16,7 +16,9 @@ final class LogReader {
     init(_ path: String) throws(Failure) {
         self.path = path
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { throw Failure(text: "cannot read \(path): \(unsafe String(cString: strerror(errno)))") }
+        guard descriptor >= 0 else {
+            throw Failure(text: "cannot read \(path): \(unsafe String(cString: strerror(errno)))")
+        }
         var status = stat()
         guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             close(descriptor)
@@ -40,13 +42,17 @@ final class LogReader {
                 defer { start = end + 1 }
                 return Array(bytes[start..<end])
             }
-            guard torn <= LogLine.maximum else { throw Failure(text: "\(path) has a line of more than \(LogLine.maximum) bytes") }
+            guard torn <= LogLine.maximum else {
+                throw Failure(text: "\(path) has a line of more than \(LogLine.maximum) bytes")
+            }
             bytes.removeFirst(start)
             start = 0
             searched = bytes.count
             var chunk = [UInt8](repeating: 0, count: 1 << 18)
             let count = unsafe read(descriptor, &chunk, chunk.count)
-            guard count >= 0 else { throw Failure(text: "cannot read \(path): \(unsafe String(cString: strerror(errno)))") }
+            guard count >= 0 else {
+                throw Failure(text: "cannot read \(path): \(unsafe String(cString: strerror(errno)))")
+            }
             if count == 0 { return nil }
             bytes.append(contentsOf: chunk[..<count])
         }

@@ -66,7 +66,8 @@ final class RecordLog {
             if state.sequence > 0 {
                 guard try isClosed(state) else {
                     return try beginAnew(
-                        after: state.sequence, reason: "the log is gone; its last checkpoint was line \(state.sequence)",
+                        after: state.sequence,
+                        reason: "the log is gone; its last checkpoint was line \(state.sequence)",
                         keepingFile: false)
                 }
                 chain.resume(after: state.sequence, head: state.hash)
@@ -96,7 +97,9 @@ final class RecordLog {
 
     /// Whether the file that the checkpoint ended is here: then the chain goes on from it.
     private func isClosed(_ state: SavedCheckpoint) throws(FileError) -> Bool {
-        try directory.files().contains { $0.hasSuffix(".\(state.sequence)") && LogDirectory.time(of: $0, directory.name) != nil }
+        try directory.files().contains {
+            $0.hasSuffix(".\(state.sequence)") && LogDirectory.time(of: $0, directory.name) != nil
+        }
     }
 
     /// Puts the file aside, untouched, and begins a new chain that says so.

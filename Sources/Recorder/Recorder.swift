@@ -55,7 +55,8 @@ public final class Recorder: WorkerRole {
         self.loop = loop
         self.supervision = supervision
         generation = try context.decode(RecorderGeneration.self)
-        guard let place = context.recordDirectory, let name = generation.file, let thread = SyncThread(loop: loop) else {
+        guard let place = context.recordDirectory, let name = generation.file, let thread = SyncThread(loop: loop)
+        else {
             throw .badPayload
         }
         syncing = thread

@@ -27,8 +27,12 @@ struct SavedCheckpoint {
     /// How the end of a log contradicts it; nil if it does not.
     func contradicts(_ tail: LogTail) -> String? {
         guard sequence > 0, tail.sequence > 0 else { return nil }
-        if tail.sequence < sequence { return "it ends at line \(tail.sequence), and its last checkpoint was line \(sequence)" }
-        if let found = tail.hash(of: sequence), found != hash { return "line \(sequence) is not the checkpoint that it was" }
+        if tail.sequence < sequence {
+            return "it ends at line \(tail.sequence), and its last checkpoint was line \(sequence)"
+        }
+        if let found = tail.hash(of: sequence), found != hash {
+            return "line \(sequence) is not the checkpoint that it was"
+        }
         return nil
     }
 }

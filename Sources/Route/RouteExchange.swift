@@ -228,7 +228,9 @@ final class RouteExchange: UpstreamReader {
 
     /// A GET opens a stream of the session, or takes up one that broke off; a DELETE ends the session.
     private func forwardStream() {
-        if !open.lastEventID.isEmpty, let id = route.eventIDs.read(open.lastEventID, session: session, identity: open.identity) {
+        if !open.lastEventID.isEmpty,
+            let id = route.eventIDs.read(open.lastEventID, session: session, identity: open.identity)
+        {
             lastEvent = id.upstream
             number = id.request
             callID = id.id.isEmpty ? nil : id.id

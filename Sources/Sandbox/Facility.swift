@@ -56,7 +56,8 @@ public enum Facility: UInt8, CaseIterable, Sendable, Hashable {
         case .emptyRoot: "pivot_root into a read-only tmpfs of one inode, the old root detached"
         case .capabilities: "capset to nothing, ambient set cleared, bounding set cleared where the process may"
         case .noNewPrivileges: "prctl(PR_SET_NO_NEW_PRIVS)"
-        case .landlockFiles: "Landlock ABI 1: every file right denied; dialer: read-only on what name service needs; recorder: the audit log's directory"
+        case .landlockFiles:
+            "Landlock ABI 1: every file right denied; dialer: read-only on what name service needs; recorder: the audit log's directory"
         case .landlockTCP: "Landlock ABI 4: no TCP bind, and no TCP connect but by the dialer"
         case .landlockScopes: "Landlock ABI 6: no abstract Unix socket and no signal outside the worker"
         case .systemCalls: "seccomp allow-list (libseccomp), anything else ends the process (dialer: EPERM)"

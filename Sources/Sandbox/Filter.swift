@@ -18,7 +18,8 @@ enum FilterArchitecture: CaseIterable {
 func loadFilter(
     _ rules: [SystemCallRule], unlisted: UnlistedCall, recordDirectory: Int32? = nil
 ) throws(SandboxError) {
-    try unsafe withFilter(rules, unlisted, architecture: .running, recordDirectory: recordDirectory) { filter throws(SandboxError) in
+    try unsafe withFilter(rules, unlisted, architecture: .running, recordDirectory: recordDirectory) {
+        filter throws(SandboxError) in
         let loaded = unsafe sandbox_filter_load(filter)
         guard loaded == 0 else { throw .failed(.systemCalls, errno: -loaded) }
     }

@@ -83,7 +83,8 @@ public final class RecordRingConsumer {
         let begin = position
         position &+= size
         return Entry(
-            start: begin, end: position, effect: entry.effect, request: request, blocks: entry.blocks, length: entry.length)
+            start: begin, end: position, effect: entry.effect, request: request, blocks: entry.blocks,
+            length: entry.length)
     }
 
     /// Bytes that are committed and not read, as far as the producer tells the truth.

@@ -19,7 +19,8 @@ struct RecordPlace {
     private static func split(_ configuration: Configuration) throws(StartError) -> (path: String, name: String) {
         guard let file = configuration.audit.file else {
             throw StartError(
-                "there is no place for the audit log: neither HOME nor XDG_STATE_HOME names one; name a file with --audit-log")
+                "there is no place for the audit log: neither HOME nor XDG_STATE_HOME names one; name a file with --audit-log"
+            )
         }
         let parts = file.split(separator: "/")
         guard file.hasPrefix("/"), let name = parts.last, !file.hasSuffix("/"), name != ".", name != "..",
@@ -43,7 +44,9 @@ struct RecordPlace {
             patience: RecordPlace.patience)
         lock = own.lock
         directory = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { throw StartError("cannot open the directory of the audit log \(path)", code: errno) }
+        guard directory >= 0 else {
+            throw StartError("cannot open the directory of the audit log \(path)", code: errno)
+        }
     }
 }
 

@@ -133,7 +133,8 @@ extension Supervisor {
         var sent = worker.send(.generation, descriptors: [descriptor]) {
             GenerationMessage(number: generation, ticket: $0).encode()
         }
-        for segment in HandedSegment.all(for: worker, among: inOrder, processTable: processTable.readOnly, records: records)
+        for segment in HandedSegment.all(
+            for: worker, among: inOrder, processTable: processTable.readOnly, records: records)
         {
             sent = sent && worker.send(.segment, descriptors: segment.descriptors, segment.message)
         }

@@ -81,6 +81,7 @@ public final class Supervision {
 
     /// Reports that what a worker wrote into its record ring is no record.
     public func condemnProducer(_ ring: RingDescriptors) {
-        sendFrame(.condemnProducer, NumberMessage(number: UInt64(ring.role.rawValue) << 32 | UInt64(ring.index)).encode())
+        sendFrame(
+            .condemnProducer, NumberMessage(number: UInt64(ring.role.rawValue) << 32 | UInt64(ring.index)).encode())
     }
 }

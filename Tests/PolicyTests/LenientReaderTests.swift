@@ -54,7 +54,8 @@ import Testing
         // Numbers and truth values.
         #"{"port":22}"#, #"{"port":22.0}"#, #"{"port":2.2e1}"#, #"{"port":220E-1}"#, #"{"port":"22"}"#,
         #"{"port":"022"}"#, #"{"port":"+22"}"#, #"{"port":" 22 "}"#, #"{"port":"2_2"}"#, #"{"port":[22.00]}"#,
-        #"{"force":true}"#, #"{"force":"True"}"#, #"{"force":1}"#, #"{"force":1.0}"#, #"{"force":"yes"}"#, #"{"force":"ON"}"#,
+        #"{"force":true}"#, #"{"force":"True"}"#, #"{"force":1}"#, #"{"force":1.0}"#, #"{"force":"yes"}"#,
+        #"{"force":"ON"}"#,
         // URLs.
         #"{"url":"HTTP://169.254.169.254/x"}"#, #"{"url":"http://2852039166/x"}"#, #"{"url":"http://0xA9FEA9FE/x"}"#,
         #"{"url":"http://0251.0376.0251.0376/x"}"#, #"{"url":"http://169.254.43518/x"}"#,

@@ -72,7 +72,9 @@ let route = Array("default".utf8)
         }
         var written = 0
         while written < batch.count {
-            let count = unsafe batch.withUnsafeBytes { unsafe write(file, $0.baseAddress.map { unsafe $0 + written }, $0.count - written) }
+            let count = unsafe batch.withUnsafeBytes {
+                unsafe write(file, $0.baseAddress.map { unsafe $0 + written }, $0.count - written)
+            }
             guard count > 0 else { fatalError("cannot write") }
             written += count
         }

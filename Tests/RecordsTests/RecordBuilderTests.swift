@@ -27,7 +27,8 @@ import Testing
         var random = SystemRandomNumberGenerator()
         let unusual: [[UInt8]] = [
             Array("\u{2028}".utf8), Array("\u{200b}".utf8), Array("\u{feff}".utf8), Array("\u{e0041}".utf8), [0xff],
-            [0xed, 0xa0, 0x80], [0x0a], [0x22], [0x5c], [0xc2, 0x85], Array("\u{202e}".utf8), [0xf0, 0x9f], Array("é😀".utf8),
+            [0xed, 0xa0, 0x80], [0x0a], [0x22], [0x5c], [0xc2, 0x85], Array("\u{202e}".utf8), [0xf0, 0x9f],
+            Array("é😀".utf8),
         ]
         var shape = RecordShape()
         for _ in 0..<4000 {
@@ -36,7 +37,9 @@ import Testing
                 if Bool.random(using: &random) {
                     text += unusual.randomElement(using: &random) ?? []
                 } else {
-                    text += (0..<Int.random(in: 0...12, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+                    text += (0..<Int.random(in: 0...12, using: &random)).map { _ in
+                        UInt8.random(in: 0...255, using: &random)
+                    }
                 }
             }
             let bytes = try line(
@@ -46,7 +49,8 @@ import Testing
                 }, maximum: 64)
             #expect(shape.fault(bytes.span) == nil)
             for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-                #expect(scalar.value >= 0x20 && ![0x85, 0x2028, 0x200b, 0xfeff, 0xe0041, 0x202e].contains(scalar.value))
+                #expect(
+                    scalar.value >= 0x20 && ![0x85, 0x2028, 0x200b, 0xfeff, 0xe0041, 0x202e].contains(scalar.value))
             }
             // What is no UTF-8 is replaced byte by byte here, by runs in the standard library.
             if text.count <= 64, let valid = String(validating: text, as: UTF8.self) {
@@ -71,13 +75,15 @@ import Testing
         let digest = try SHA256(try CryptoLibrary.load()).digest(of: long.span)
         var hex: [UInt8] = []
         digest.appendHex(to: &hex)
-        let cut = "\"cut\":[{\"name\":\"reason\",\"bytes\":100000,\"sha256\":\"\(String(decoding: hex, as: UTF8.self))\"}]"
+        let cut =
+            "\"cut\":[{\"name\":\"reason\",\"bytes\":100000,\"sha256\":\"\(String(decoding: hex, as: UTF8.self))\"}]"
         #expect(String(decoding: bytes, as: UTF8.self).contains(cut))
     }
 
     @Test func aRecordFitsWhateverIsInIt() throws {
         let long = [UInt8](repeating: 0x01, count: 300_000)
-        let bytes = try line({ builder in for field in RecordField.allCases { builder.text(field, long.span) } }, maximum: 1 << 20)
+        let bytes = try line(
+            { builder in for field in RecordField.allCases { builder.text(field, long.span) } }, maximum: 1 << 20)
         #expect(bytes.count <= 256 << 10)
         var tape = JSONTape()
         try JSONParser().parse(bytes.span, into: &tape)
@@ -98,7 +104,8 @@ import Testing
     @Test(arguments: ["seq", "prev", "sig", "src", "route", "detail", "other", "\\u0073ig"])
     func aMemberThatIsNotAProducersIsRefused(name: String) {
         var shape = RecordShape()
-        let text = "{\"timestamp\":\"2026-11-23T00:05:12.123456Z\",\"kind\":\"request\",\"reason\":\"xxxxxxxxxx\",\"\(name)\":\"1\"}"
+        let text =
+            "{\"timestamp\":\"2026-11-23T00:05:12.123456Z\",\"kind\":\"request\",\"reason\":\"xxxxxxxxxx\",\"\(name)\":\"1\"}"
         let bytes = Array(text.utf8)
         #expect(shape.fault(bytes.span) != nil)
     }
@@ -106,7 +113,8 @@ import Testing
     @Test(arguments: ["aborted", "checkpoint", "recovery", "tombstone", "nothing"])
     func aKindThatIsNotAProducersIsRefused(kind: String) {
         var shape = RecordShape()
-        let bytes = Array("{\"timestamp\":\"2026-11-23T00:05:12.123456Z\",\"reason\":\"xxxxxxxxxxxxx\",\"kind\":\"\(kind)\"}".utf8)
+        let bytes = Array(
+            "{\"timestamp\":\"2026-11-23T00:05:12.123456Z\",\"reason\":\"xxxxxxxxxxxxx\",\"kind\":\"\(kind)\"}".utf8)
         #expect(shape.fault(bytes.span) != nil)
     }
 

@@ -45,7 +45,9 @@ import Testing
         let consumer = try ring.consumer()
         var random = SystemRandomNumberGenerator()
         for round in 0..<400 {
-            let sizes = (0..<4).map { _ in Int.random(in: 1...(round % 10 == 0 ? RecordRing.maximumRecord : 9000), using: &random) }
+            let sizes = (0..<4).map { _ in
+                Int.random(in: 1...(round % 10 == 0 ? RecordRing.maximumRecord : 9000), using: &random)
+            }
             for size in sizes { #expect(producer.append(record(round, size).span, blocks: false) != nil) }
             #expect(try all(consumer) == sizes.map { record(round, $0) })
             consumer.storeTail()
@@ -62,7 +64,8 @@ import Testing
             if point > 1 { producer.publish() }
             let successor = try ring.producer()
             #expect(successor.append(record(50, 10).span, blocks: true) != nil)
-            let expected = (0..<committed).map { record($0, 100) } + (point > 1 ? [record(99, 5000)] : []) + [record(50, 10)]
+            let expected =
+                (0..<committed).map { record($0, 100) } + (point > 1 ? [record(99, 5000)] : []) + [record(50, 10)]
             #expect(try all(try ring.consumer()) == expected)
         }
     }
@@ -129,7 +132,9 @@ import Testing
             _ = producer.append(record(1, 500).span, blocks: false)
             let offsets = [RecordRing.Data.head, RecordRing.Data.incarnation, 4096, 4104, 4112, 4120]
             for _ in 0..<2 {
-                let value = [UInt64.random(in: 0 ... .max, using: &random), UInt64.random(in: 0...4096, using: &random), 1 << 22]
+                let value = [
+                    UInt64.random(in: 0 ... .max, using: &random), UInt64.random(in: 0...4096, using: &random), 1 << 22,
+                ]
                 try ring.word(offsets.randomElement() ?? 8, value.randomElement() ?? 0)
             }
             let consumer = try ring.consumer()
