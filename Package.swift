@@ -152,7 +152,8 @@ let package = Package(
         unitTests(
             "RouteTests",
             [
-                "Route", "Worker", "Link", "MCP", "Sessions", "Segment", "Configuration", "Telemetry", "PollLoop",
+                "Route", "Worker", "Roles", "Link", "MCP", "Sessions", "Segment", "Configuration", "Telemetry",
+                "PollLoop",
                 "EpollLoop", "CKernel", nioCore,
             ]),
         unitTests("IdentityTests", ["Identity", "Configuration", "Link", "HTTP1", "Crypto"]),

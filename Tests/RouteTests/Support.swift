@@ -6,6 +6,7 @@ import Link
 import MCP
 import NIOCore
 import PollLoop
+import Roles
 import Segment
 import Sessions
 import Telemetry
@@ -36,7 +37,8 @@ final class LoneRoute {
         }
         let context = WorkerContext(
             arguments: arguments, generation: 1, configuration: try LoneRoute.generation(), counters: counters,
-            state: try UpstreamSessionTable.create(capacity: 8), segments: [])
+            state: try UpstreamSessionTable.create(capacity: 8), segments: [], ring: try LoneRoute.ring(), rings: [],
+            recordDirectory: nil)
         let supervision = Supervision(companion: DescriptorSocket(descriptor: companion[1]), log: context.log)
         supervision.sendFrame = { [unowned self] type, payload in
             if type == .condemn { condemned.append(LoneRoute.violation(payload)) }
@@ -57,6 +59,15 @@ final class LoneRoute {
     }
 
     private struct Unusable: Error {}
+
+    /// A ring that nobody empties.
+    private static func ring() throws -> RingDescriptors {
+        var bell: [Int32] = [-1, -1]
+        precondition(unsafe ck_stream_pair(&bell, 4096) == 0)
+        let segments = try RecordRing.create(ring: 1)
+        return RingDescriptors(
+            role: .route, index: 0, data: segments.data, progress: segments.progress, bell: bell[0])
+    }
 
     private static func violation(_ payload: [UInt8]) -> LinkViolation {
         do throws(LinkViolation) {
