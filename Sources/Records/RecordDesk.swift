@@ -111,6 +111,9 @@ public final class RecordDesk {
     /// Whether nothing but denials is recorded, because the disk is full.
     public var isStopped: Bool { ring.isStopped }
 
+    /// Whether the recorder is so far behind that whoever only has more to tell should wait, and leave the room to requests.
+    public var isCrowded: Bool { ring.backlog > UInt64(RecordRing.capacity / 2) }
+
     /// Answers waiting for their records; for gauges.
     public var waiting: Int { waiters.count }
 

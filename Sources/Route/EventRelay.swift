@@ -224,10 +224,20 @@ final class EventRelay {
                 return fail(.capacity(RouteExchange.unrecorded))
             }
             write(data, edit, event)
+            if route.records.isCrowded { waitForRecorder() }
         }
     }
 
-    /// What follows waits until `then` is called on the loop.
+    /// A server that tells more than can be recorded is slowed down, so that the messages of others still can be.
+    private func waitForRecorder() {
+        hold()
+        route.loop.schedule(in: .milliseconds(5)) { [self] in
+            guard !exchange.isOver else { return }
+            if route.records.isCrowded { waitForRecorder() } else { goOn() }
+        }
+    }
+
+    /// What follows waits for `goOn`.
     func hold() { isReadingElsewhere = true }
 
     /// Goes on after `hold`.

@@ -15,6 +15,7 @@ enum Unchecked {
         for label in message.identity.labels {
             writer.string(label.name)
             writer.string(label.value)
+            writer.bool(label.isClaimed)
         }
         writer.u64(message.identity.expiry)
         if let session = message.session {

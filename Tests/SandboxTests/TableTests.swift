@@ -48,7 +48,8 @@ import Testing
         for name in ["renameat", "unlinkat", "ftruncate", "fallocate"] {
             #expect(roles(allowing: name) == [.recorder], "\(name)")
         }
-        for name in ["accept4", "listen"] { #expect(roles(allowing: name) == [.ingress, .console], "\(name)") }
+        #expect(roles(allowing: "accept4") == [.ingress, .console])
+        #expect(roles(allowing: "listen") == [])
         #expect(roles(allowing: "clone") == [.route, .dialer, .recorder])
         #expect(roles(allowing: "accept") == [])
         #expect(Role.allCases.filter { Sandbox.of($0).connects } == [.dialer])

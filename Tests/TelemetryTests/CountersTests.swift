@@ -32,7 +32,10 @@ import Testing
     }
 
     @Test func whatGoesDownIsAGaugeAndTotalsAreNot() {
-        let gauges: Set<Counter> = [.openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes]
+        let gauges: Set<Counter> = [
+            .openConnections, .inFlight, .upstreamState, .activeSessions, .heapBytes, .toolsMissing, .recordBacklog,
+            .recordsStopped,
+        ]
         #expect(Set(Counter.allCases.filter(\.isGauge)) == gauges)
     }
 
