@@ -50,12 +50,11 @@ public struct RecordTime {
     }
 
     static func appendDigits(_ value: UInt64, _ count: Int, to output: inout [UInt8]) {
-        let start = output.count
-        var rest = value
-        for _ in 0..<count {
-            output.append(0x30 + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
+        var unit: UInt64 = 1
+        for _ in 1..<max(1, count) { unit *= 10 }
+        while unit > 0 {
+            output.append(0x30 + UInt8(truncatingIfNeeded: value / unit % 10))
+            unit /= 10
         }
-        output[start...].reverse()
     }
 }

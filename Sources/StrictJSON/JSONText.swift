@@ -40,14 +40,17 @@ public enum JSONText {
     /// Appends an integer.
     public static func appendInteger(_ value: Int64, to output: inout [UInt8]) {
         if value < 0 { output.append(UInt8(ascii: "-")) }
-        let start = output.count
+        // Not by reversing a slice of the output, which would be copied for it.
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var first = 20
         var rest = value.magnitude
         repeat {
             let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            output.append(0x30 + UInt8(truncatingIfNeeded: digit))
+            first -= 1
+            digits[first] = 0x30 + UInt8(truncatingIfNeeded: digit)
             rest = quotient
         } while rest != 0
-        output[start...].reverse()
+        for index in first..<20 { output.append(digits[index]) }
     }
 
     private static func appendEscape(_ byte: UInt8, to output: inout [UInt8]) {

@@ -108,13 +108,10 @@ ATTEMPT(ending) {
     abort();
 }
 ATTEMPT(event_loop) {
-    int loop = epoll_create1(EPOLL_CLOEXEC), wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (loop < 0 || wake < 0 || timer < 0) return -errno;
+    int loop = epoll_create1(EPOLL_CLOEXEC), wake = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop < 0 || wake < 0) return -errno;
     struct epoll_event event = {.events = EPOLLIN};
-    struct itimerspec soon = {.it_value = {.tv_nsec = 1}};
-    if (epoll_ctl(loop, EPOLL_CTL_ADD, wake, &event) < 0 || epoll_ctl(loop, EPOLL_CTL_ADD, timer, &event) < 0) return -errno;
-    if (timerfd_settime(timer, 0, &soon, NULL) < 0) return -errno;
+    if (epoll_ctl(loop, EPOLL_CTL_ADD, wake, &event) < 0) return -errno;
     return epoll_wait(loop, &event, 1, -1) == 1 ? 0 : -errno;
 }
 ATTEMPT(poll_loop) {
@@ -128,7 +125,6 @@ ATTEMPT(poll_loop) {
     return poll(watched, 2, -1) == 1 ? 0 : -errno;
 }
 ATTEMPT(accept_one) {
-    if (listen(c->listener, 16) < 0) return -errno;
     return tried(accept4(c->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 

@@ -121,7 +121,7 @@ const escape_action file_actions[] = {
     F("statx", statx_path, DIALER, 0),
     F("access", access_path, DIALER, 0),
     F("readlink", read_link, DIALER, 0),
-    F("list a held directory", list_held, DIALER, 0),
+    F("list a held directory", list_held, DIALER | RECORDER, 0),
     F("truncate", truncate_path, 0, 0),
     F("mkdir", make_directory, 0, 0),
     F("unlink", unlink_path, 0, 0),
