@@ -134,7 +134,8 @@ private func decodeAll(_ type: FrameType, _ payload: [UInt8]) {
     case .attach: same(payload, (try? AttachMessage(decoding: payload.span))?.encode())
     case .routeState: same(payload, (try? RouteStateMessage(decoding: payload.span))?.encode())
     case .condemn: same(payload, (try? CondemnMessage(decoding: payload.span))?.encode())
-    case .ping, .pong, .served, .lost: same(payload, (try? NumberMessage(decoding: payload.span))?.encode())
+    case .ping, .pong, .served, .lost, .condemnProducer:
+        same(payload, (try? NumberMessage(decoding: payload.span))?.encode())
     case .open:
         same(payload, (try? DialOpen(decoding: payload.span))?.encode())
         guard let message = try? RequestOpen(decoding: payload.span) else { return }

@@ -1,5 +1,6 @@
 """A mixed load with clients that leave at random costs nothing that lasts: descriptors and memory end where they began."""
 
+import contextlib
 import os
 import random
 import socket
@@ -168,7 +169,9 @@ class Upstream(ScriptedUpstream):
         """Ends every connection."""
         with self.server.lock:
             for connection in self.server.open:
-                connection.shutdown(socket.SHUT_RDWR)
+                # Its peer may have ended it already.
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
         for thread in self.server.threads:
             thread.join(1)
         self.server.threads = [thread for thread in self.server.threads if thread.is_alive()]
