@@ -187,7 +187,8 @@ public final class Recorder: WorkerRole {
                 if log.unsavedCheckpoint != nil { sync() }
             }
         }
-        if now - lastRemoval > 3_600_000_000_000 { removeOld() }
+        // By the clock of now: the rotation above may have removed old files later than `now`.
+        if PollLoop.now() - lastRemoval > 3_600_000_000_000 { removeOld() }
     }
 
     private func removeOld() {
