@@ -72,7 +72,7 @@ public final class LogChain {
             }
             if let source {
                 append(",\"src\":\"", to: &bytes)
-                LogChain.appendHex(source.ring, to: &bytes)
+                JSONText.appendHex(source.ring, to: &bytes)
                 bytes.append(0x3a)
                 JSONText.appendInteger(Int64(clamping: source.position), to: &bytes)
                 bytes.append(0x22)
@@ -107,11 +107,4 @@ public final class LogChain {
     }
 
     private func append(_ text: StaticString, to bytes: inout [UInt8]) { bytes.append(copying: text.span) }
-
-    private static func appendHex(_ value: UInt64, to bytes: inout [UInt8]) {
-        for shift in stride(from: UInt64(60), through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: value >> shift & 15)
-            bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
-        }
-    }
 }

@@ -5,19 +5,12 @@ import StrictJSON
 public struct RecordShape: ~Copyable {
     private var tape = JSONTape()
     private let parser = JSONParser()
-    /// Names that producers may write, by length.
-    private let names: [[[UInt8]]]
-    private let kinds = RecordKind.allCases.filter(\.isProducers).map { Array($0.rawValue.utf8) }
+    /// Names that producers may write, and kinds of their records.
+    private let names = WordTable(RecordField.allCases.filter(\.isProducers).map(\.rawValue))
+    private let kinds = WordTable(RecordKind.allCases.filter(\.isProducers).map(\.rawValue))
 
     /// The shape of DESIGN 10.
-    public init() {
-        var names = [[[UInt8]]](repeating: [], count: 32)
-        for field in RecordField.allCases where field.isProducers {
-            let name = Array(field.rawValue.utf8)
-            names[name.count].append(name)
-        }
-        self.names = names
-    }
+    public init() {}
 
     /// Nil if the bytes are a record, else what is wrong.
     public mutating func fault(_ bytes: Span<UInt8>) -> LogFault? {
@@ -37,23 +30,19 @@ public struct RecordShape: ~Copyable {
         var hasKind = false
         for (name, value) in tape.members(of: .root) {
             let range = tape.contentRange(name)
-            guard range.count < names.count,
-                names[range.count].contains(where: { RecordShape.isEqual($0, bytes, range) })
-            else { return LogFault("it has a member that records do not have") }
-            if range.count == 4, RecordShape.isEqual(RecordShape.kind, bytes, range) {
+            guard names.contains(bytes, range) else { return LogFault("it has a member that records do not have") }
+            if RecordShape.isKind(bytes, range) {
                 guard tape.kind(value) == .string else { return LogFault("its kind is no text") }
-                let content = tape.contentRange(value)
-                hasKind = kinds.contains { $0.count == content.count && RecordShape.isEqual($0, bytes, content) }
+                hasKind = kinds.contains(bytes, tape.contentRange(value))
             }
         }
         return hasKind ? nil : LogFault("its kind is none that a worker writes")
     }
 
-    private static let kind = Array("kind".utf8)
-
-    private static func isEqual(_ name: [UInt8], _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard name.count == range.count else { return false }
-        for index in name.indices where name[index] != bytes[range.lowerBound + index] { return false }
+    private static func isKind(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let name: StaticString = "kind"
+        guard range.count == 4 else { return false }
+        for index in 0..<4 where bytes[range.lowerBound + index] != name.span[index] { return false }
         return true
     }
 
@@ -69,6 +58,36 @@ public struct RecordShape: ~Copyable {
         while index < bytes.count {
             if bytes[index] < 0x20 { return true }
             index += 1
+        }
+        return false
+    }
+}
+
+/// A few words, found without allocating.
+private struct WordTable {
+    /// The words one after the other, by length.
+    private let bytes: [UInt8]
+    /// Where those of each length begin; one more at the end.
+    private let starts: [Int]
+
+    init(_ words: [String]) {
+        let sorted = words.map { Array($0.utf8) }.sorted { $0.count < $1.count }
+        bytes = sorted.flatMap { $0 }
+        starts = (0...(sorted.last?.count ?? 0) + 1).map { length in
+            sorted.reduce(0) { $1.count < length ? $0 + $1.count : $0 }
+        }
+    }
+
+    func contains(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let length = range.count
+        guard length > 0, length + 1 < starts.count else { return false }
+        var start = starts[length]
+        let end = starts[length + 1]
+        while start < end {
+            var index = 0
+            while index < length, bytes[start + index] == text[range.lowerBound + index] { index += 1 }
+            if index == length { return true }
+            start += length
         }
         return false
     }

@@ -10,16 +10,18 @@ public struct Digest: Equatable, Sendable {
 
     /// Appends the 32 bytes.
     public func append(to output: inout [UInt8]) {
-        for index in bytes.indices { output.append(bytes[index]) }
+        output.append(copying: bytes.span)
     }
 
     /// Appends the 64 hexadecimal digits.
     public func appendHex(to output: inout [UInt8]) {
+        var digits = InlineArray<64, UInt8>(repeating: 0)
         for index in bytes.indices {
             let byte = bytes[index]
-            output.append(Digest.digit(byte >> 4))
-            output.append(Digest.digit(byte & 15))
+            digits[2 * index] = Digest.digit(byte >> 4)
+            digits[2 * index + 1] = Digest.digit(byte & 15)
         }
+        output.append(copying: digits.span)
     }
 
     private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
@@ -84,5 +86,13 @@ public struct Digest: Equatable, Sendable {
         }
         guard done == 1 else { throw .failed("compute SHA-256") }
         return Digest(digest)
+    }
+}
+
+extension [UInt8] {
+    /// Appends bytes.
+    fileprivate mutating func append(copying bytes: Span<UInt8>) {
+        // The buffer is valid within the closure.
+        unsafe bytes.withUnsafeBufferPointer { buffer in unsafe append(contentsOf: buffer) }
     }
 }

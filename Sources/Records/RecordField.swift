@@ -96,6 +96,20 @@ public enum RecordKind: String, CaseIterable, Sendable {
     /// The signed end of a file that was removed. The recorder's.
     case tombstone
 
+    /// The word in records.
+    var word: StaticString {
+        switch self {
+        case .request: "request"
+        case .response: "response"
+        case .notification: "notification"
+        case .refusal: "refusal"
+        case .aborted: "aborted"
+        case .recovery: "recovery"
+        case .checkpoint: "checkpoint"
+        case .tombstone: "tombstone"
+        }
+    }
+
     /// Whether a producer may write it.
     public var isProducers: Bool {
         switch self {
@@ -111,6 +125,9 @@ public enum RecordDirection: String, Sendable {
     case clientToServer = "c2s"
     /// From the server to the client.
     case serverToClient = "s2c"
+
+    /// The word in records.
+    var word: StaticString { self == .clientToServer ? "c2s" : "s2c" }
 }
 
 /// Takes secrets out of what is recorded, before it is cut.

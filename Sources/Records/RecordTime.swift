@@ -49,12 +49,15 @@ public struct RecordTime {
         return bytes
     }
 
+    /// Appends the last `count` decimal digits, eight at most.
     static func appendDigits(_ value: UInt64, _ count: Int, to output: inout [UInt8]) {
-        var unit: UInt64 = 1
-        for _ in 1..<max(1, count) { unit *= 10 }
-        while unit > 0 {
-            output.append(0x30 + UInt8(truncatingIfNeeded: value / unit % 10))
-            unit /= 10
+        var digits = InlineArray<8, UInt8>(repeating: 0)
+        var rest = UInt32(truncatingIfNeeded: value)
+        let first = 8 - min(8, count)
+        for index in stride(from: 7, through: first, by: -1) {
+            digits[index] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
         }
+        output.append(copying: digits.span.extracting(first..<8))
     }
 }

@@ -39,9 +39,7 @@ public enum JSONText {
 
     /// Appends an integer.
     public static func appendInteger(_ value: Int64, to output: inout [UInt8]) {
-        if value < 0 { output.append(UInt8(ascii: "-")) }
-        // Not by reversing a slice of the output, which would be copied for it.
-        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var digits = InlineArray<20, UInt8>(repeating: 0x2d)
         var first = 20
         var rest = value.magnitude
         repeat {
@@ -50,7 +48,19 @@ public enum JSONText {
             digits[first] = 0x30 + UInt8(truncatingIfNeeded: digit)
             rest = quotient
         } while rest != 0
-        for index in first..<20 { output.append(digits[index]) }
+        // At most 19 digits: there is room for the sign.
+        if value < 0 { first -= 1 }
+        output.append(copying: digits.span.extracting(first..<20))
+    }
+
+    /// Appends a number as 16 hexadecimal digits.
+    public static func appendHex(_ value: UInt64, to output: inout [UInt8]) {
+        var digits = InlineArray<16, UInt8>(repeating: 0)
+        for index in 0..<16 {
+            let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * index) & 15)
+            digits[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
+        }
+        output.append(copying: digits.span)
     }
 
     private static func appendEscape(_ byte: UInt8, to output: inout [UInt8]) {

@@ -1,0 +1,123 @@
+import Crypto
+import StrictJSON
+
+/// One record while it is written, as a value: `RecordBuilder` keeps one and decides what may stand in it.
+struct RecordLine {
+    /// Bytes of a record without what is added behind the values.
+    private static let budget = 240 << 10
+
+    private let digests: SHA256
+    private let maximumValue: Int
+
+    private(set) var bytes: [UInt8] = []
+    private(set) var request: UInt64 = 0
+    private var time = RecordTime()
+    private var cuts: [UInt8] = []
+    private var written: UInt64 = 0
+
+    init(digests: SHA256, maximumValue: Int) {
+        self.digests = digests
+        self.maximumValue = maximumValue
+        bytes.reserveCapacity(8192)
+    }
+
+    mutating func begin(_ kind: RecordKind, _ direction: RecordDirection?, at time: UInt64) {
+        bytes.removeAll(keepingCapacity: true)
+        if !cuts.isEmpty { cuts.removeAll(keepingCapacity: true) }
+        written = 0
+        request = 0
+        bytes.append(0x7b)
+        _ = member(.timestamp)
+        bytes.append(0x22)
+        self.time.append(time, to: &bytes)
+        bytes.append(0x22)
+        word(.kind, kind.word)
+        if let direction { word(.direction, direction.word) }
+    }
+
+    /// A word of the program's own: it needs no escapes.
+    private mutating func word(_ field: RecordField, _ value: StaticString) {
+        guard member(field) else { return }
+        bytes.append(0x22)
+        bytes.append(copying: value.span)
+        bytes.append(0x22)
+    }
+
+    mutating func byte(_ byte: UInt8) { bytes.append(byte) }
+
+    mutating func text(_ field: RecordField, _ value: Span<UInt8>) {
+        guard member(field) else { return }
+        bytes.append(0x22)
+        let taken = RecordText.append(value, limit: maximumValue, room: max(0, room - 1), to: &bytes)
+        bytes.append(0x22)
+        if !taken.isWhole { noteCut(field, value) }
+    }
+
+    mutating func json(_ field: RecordField, _ value: Span<UInt8>) {
+        guard member(field) else { return }
+        if value.count <= maximumValue, RecordText.appendJSON(value, room: room, to: &bytes) { return }
+        bytes.append(0x22)
+        _ = RecordText.append(value, limit: maximumValue, room: max(0, room - 1), to: &bytes)
+        bytes.append(0x22)
+        noteCut(field, value)
+    }
+
+    mutating func number(_ field: RecordField, _ value: UInt64) {
+        guard member(field) else { return }
+        JSONText.appendInteger(Int64(clamping: value), to: &bytes)
+    }
+
+    mutating func thousandths(_ field: RecordField, _ value: UInt64) {
+        guard member(field) else { return }
+        JSONText.appendInteger(Int64(clamping: value / 1000), to: &bytes)
+        bytes.append(0x2e)
+        RecordTime.appendDigits(value % 1000, 3, to: &bytes)
+    }
+
+    mutating func name(request id: UInt64) {
+        request = id
+        guard member(.requestID) else { return }
+        bytes.append(0x22)
+        JSONText.appendHex(id, to: &bytes)
+        bytes.append(0x22)
+    }
+
+    /// One of a list: short, and cut without a word.
+    mutating func item(_ value: Span<UInt8>) {
+        bytes.append(0x22)
+        _ = RecordText.append(value, limit: 1024, room: max(0, room - 1), to: &bytes)
+        bytes.append(0x22)
+    }
+
+    mutating func finish() {
+        if !cuts.isEmpty {
+            bytes.append(copying: (",\"cut\":[" as StaticString).span)
+            bytes.append(contentsOf: cuts)
+            bytes.append(0x5d)
+        }
+        bytes.append(0x7d)
+    }
+
+    private var room: Int { max(0, RecordLine.budget - bytes.count) }
+
+    /// Appends the member's name; false if it has a value already or there is no room for another.
+    mutating func member(_ field: RecordField) -> Bool {
+        let bit: UInt64 = 1 << field.bit
+        guard written & bit == 0, room > 64 else { return false }
+        written |= bit
+        if bytes.count > 1 { bytes.append(0x2c) }
+        bytes.append(copying: field.prefix.span)
+        return true
+    }
+
+    private mutating func noteCut(_ field: RecordField, _ value: Span<UInt8>) {
+        if !cuts.isEmpty { cuts.append(0x2c) }
+        cuts.append(copying: ("{\"name\":\"" as StaticString).span)
+        cuts.append(copying: field.name.span)
+        cuts.append(copying: ("\",\"bytes\":" as StaticString).span)
+        JSONText.appendInteger(Int64(value.count), to: &cuts)
+        cuts.append(copying: (",\"sha256\":\"" as StaticString).span)
+        if let digest = try? digests.digest(of: value) { digest.appendHex(to: &cuts) }
+        cuts.append(copying: ("\"}" as StaticString).span)
+    }
+}
