@@ -131,10 +131,32 @@ extension Recorder {
             }
         }
         open.remove(0)
-        for request in open.sorted() {
+        try appendAborted(open.sorted(), of: producer, position: entry.end, to: &batch)
+    }
+
+    private func appendAborted(
+        _ requests: [UInt64], of producer: Producer, position: UInt64, to batch: inout [UInt8]
+    ) throws(CryptoError) {
+        for request in requests {
             try log.appendOwn(
                 .aborted, "the worker ended before the answer", request: request, route: producer.route,
-                source: RecordSource(ring: producer.ring.ring, position: entry.end), to: &batch)
+                source: RecordSource(ring: producer.ring.ring, position: position), to: &batch)
+        }
+    }
+
+    /// The daemon ends: what was forwarded and not answered never will be, and the rings end with this process.
+    func closeRemaining() {
+        let (sequence, head) = (log.chain.sequence, log.chain.head)
+        var batch: [UInt8] = []
+        do {
+            for producer in producers {
+                try appendAborted(
+                    producer.ring.openRequests, of: producer, position: producer.ring.tail, to: &batch)
+            }
+            if !batch.isEmpty { try log.append(batch, lines: Int(log.chain.sequence - sequence)) }
+        } catch {
+            log.chain.resume(after: sequence, head: head)
+            log.note(error)
         }
     }
 

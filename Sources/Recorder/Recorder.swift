@@ -100,6 +100,7 @@ public final class Recorder: WorkerRole {
     /// Writes what is left, and ends.
     private func finish() -> Never {
         while writeBatch() {}
+        closeRemaining()
         log.finish()
         for producer in producers where producer.ring.tail != producer.ring.durable {
             producer.ring.storeDurable(producer.ring.tail)

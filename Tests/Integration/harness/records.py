@@ -1,0 +1,123 @@
+"""Reads audit logs, and puts a load on a gateway whose every call can be found there."""
+
+import itertools
+import json
+import os
+import threading
+
+from .http import Connection, call
+
+FORBIDDEN = """
+version: v1
+mode: enforce
+rules:
+  - {name: no-exec, match: {tools: ["exec_*"]}, action: deny}
+  - {name: rest, match: {methods: ["*"]}, action: allow}
+"""
+
+
+def write_policy(directory, text=FORBIDDEN):
+    """Writes a policy; returns the options that name it."""
+    path = os.path.join(directory, "policy.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, 0o644)
+    return ["--policy", path]
+
+
+def log_of(gateway):
+    return os.path.join(gateway.state_directory, "audit.jsonl")
+
+
+def closed_files(gateway):
+    """The files that rotation closed, the oldest first."""
+    names = [name for name in os.listdir(gateway.state_directory)
+             if name.startswith("audit.jsonl.") and name.rpartition(".")[2].isdigit()]
+    return [os.path.join(gateway.state_directory, name)
+            for name in sorted(names, key=lambda name: int(name.rpartition(".")[2]))]
+
+
+def files_of(gateway):
+    """All files of the log, the oldest first."""
+    return closed_files(gateway) + [log_of(gateway)]
+
+
+def records_of(gateway):
+    """The whole lines of all files, in order."""
+    found = []
+    for path in files_of(gateway):
+        with open(path, "rb") as file:
+            found += [json.loads(line) for line in file.read().split(b"\n")[:-1]]
+    return found
+
+
+def public_key(gateway):
+    """The file with the key of the checkpoints."""
+    key = gateway.command_line("audit", "key", "--state-dir", gateway.state_directory).stdout
+    path = os.path.join(gateway.directory, "key.pub")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(key)
+    return path
+
+
+def verify(gateway, *options, files=None):
+    """The result of `mcpgw audit verify` for all files."""
+    return gateway.command_line(
+        "audit", "verify", *(files or files_of(gateway)), "--public-key", public_key(gateway), *options)
+
+
+class Calls:
+    """Calls tools from several connections until told to stop; every fifth one is of a tool that the policy forbids.
+    `answered` has each id that got an answer, and whether that was the tool's result, a denial, or an error."""
+
+    def __init__(self, name, connections=8):
+        self.name, self.url = name, None
+        self.answered = {}
+        self.sent = set()
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.numbers = itertools.count(1)
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(connections)]
+
+    def start(self, url):
+        self.url = url
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(40)
+            assert not thread.is_alive(), "a call hangs"
+
+    def _run(self):
+        connection = None
+        while not self.stopping.is_set():
+            number = next(self.numbers)
+            identifier = f"{self.name}-{number}"
+            with self.lock:
+                self.sent.add(identifier)
+            try:
+                connection = connection or Connection(self.url, timeout=30)
+                tool = "exec_x" if number % 5 == 0 else "echo"
+                reply = call(connection, tool, {"text": identifier}, identifier, "modern")
+                message = reply.json()
+                assert message.get("id") == identifier, message
+                outcome = "result" if "result" in message else message["error"]["code"]
+                if tool == "exec_x" and outcome in ("result", -32602, -31010):
+                    outcome = "denied"
+                with self.lock:
+                    self.answered[identifier] = outcome
+            except (OSError, ValueError, IndexError):
+                if connection:
+                    connection.close()
+                connection = None
+                # Nobody listens: not as fast as the machine can.
+                self.stopping.wait(0.002)
+        if connection:
+            connection.close()
+
+    def count(self):
+        with self.lock:
+            return len(self.answered)
