@@ -48,6 +48,10 @@ public struct LogVerifier: ~Copyable {
     private var gaps: [Gap] = []
     private var removals: [Removal] = []
     private var lastCheckpoint: UInt64 = 0
+    /// Lines since a checkpoint, or since the beginning.
+    private var unmarked = 0
+    /// Far more lines than the recorder writes without a checkpoint: 4096 and a batch.
+    private static let mostUnmarked = 32768
     private var hashes: [UInt64: [UInt8]] = [:]
     private var hasUncheckedCodes = false
 
@@ -101,6 +105,12 @@ public struct LogVerifier: ~Copyable {
             if line.signature != nil { hashes[line.sequence] = hash }
             report.last = line.sequence
             report.lines += 1
+            unmarked = line.kind == "checkpoint" ? 0 : unmarked + 1
+            if knowsKeys, unmarked == LogVerifier.mostUnmarked {
+                report.findings.append(
+                    "\(file), line \(lineNumber): \(unmarked) lines and no checkpoint, which the recorder writes every 4096"
+                )
+            }
             isFirstOfFile = false
         } catch {
             report.findings.append("\(file), line \(lineNumber): \(error.reason)")
@@ -115,6 +125,9 @@ public struct LogVerifier: ~Copyable {
         }
         if let last, report.last != last {
             report.findings.append("\(file): it ends at number \(report.last), and was closed at \(last)")
+        } else if last != nil, knowsKeys, lastCheckpoint != report.last {
+            report.findings.append(
+                "\(file): it does not end with a checkpoint, as the recorder ends every file that it closes")
         }
     }
 

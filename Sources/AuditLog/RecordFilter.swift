@@ -1,3 +1,4 @@
+import Records
 import StrictJSON
 
 /// Which records of a log are wanted. Every condition must hold; one of texts holds as `*` and `?` say.
@@ -70,6 +71,9 @@ public enum RecordTable {
         "labels", "kind", "rule", "route", "tenant", "request_id", "session", "duration_ms", "seq",
     ]
 
+    /// A line as a terminal may have it. One that the recorder wrote is that already.
+    public static func visible(_ line: [UInt8]) -> [UInt8] { VisibleText.of(line) }
+
     /// The first line.
     public static var head: [UInt8] { Array((columns.joined(separator: ",") + "\r\n").utf8) }
 
@@ -80,9 +84,11 @@ public enum RecordTable {
             guard let node = tape.member(named: name, of: .root, in: line) else { continue }
             var cell: [UInt8] = []
             if tape.kind(node) == .string {
-                tape.appendString(node, in: line, to: &cell)
+                var text: [UInt8] = []
+                tape.appendString(node, in: line, to: &text)
+                VisibleText.append(text.span, to: &cell)
             } else {
-                cell.append(copying: line.extracting(tape.range(node)))
+                VisibleText.append(line.extracting(tape.range(node)), to: &cell)
             }
             if let first = cell.first, tape.kind(node) == .string, [0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d].contains(first)
             {

@@ -264,15 +264,15 @@ struct AuditTailCommand: ParsableCommand {
             try reader.skip(toLast: 8 << 20)
             var last: [[UInt8]] = []
             while let line = try reader.next() {
-                last.append(line)
+                last.append(RecordTable.visible(line))
                 if last.count > lines { last.removeFirst() }
             }
             AuditCommand.write(Array(last.map { $0 + [0x0a] }.joined()))
             while follow {
-                while let line = try reader.next() { AuditCommand.write(line + [0x0a]) }
+                while let line = try reader.next() { AuditCommand.write(RecordTable.visible(line) + [0x0a]) }
                 if reader.isReplaced {
                     // What was written to the old file meanwhile comes first.
-                    while let line = try reader.next() { AuditCommand.write(line + [0x0a]) }
+                    while let line = try reader.next() { AuditCommand.write(RecordTable.visible(line) + [0x0a]) }
                     reader = try LogReader(path)
                     continue
                 }

@@ -8,6 +8,8 @@ struct LogTail {
     private(set) var fault: LogFault?
     /// The last whole line's number; 0 if there is none.
     private(set) var sequence: UInt64 = 0
+    /// The number of the last checkpoint that was read; 0 if none was.
+    private(set) var checkpoint: UInt64 = 0
     /// The SHA-256 of the last whole line.
     private(set) var head = LogChain.none
     /// How far each ring's records are there.
@@ -65,6 +67,10 @@ struct LogTail {
             hashes[sequence] = head
             start = end + 1
         }
+        if !isWhole, sequence == 0 {
+            fault = LogFault("its end holds no line")
+            return
+        }
         torn = max(0, bytes.count - start)
         if torn > 0 {
             let lead = Array("{\"timestamp\":\"".utf8)
@@ -79,6 +85,7 @@ struct LogTail {
     func hash(of sequence: UInt64) -> [UInt8]? { hashes[sequence] }
 
     private mutating func note(_ line: LogLine, _ span: Span<UInt8>, _ tape: borrowing JSONTape) {
+        if line.kind == "checkpoint" { checkpoint = line.sequence }
         guard let source = line.source else { return }
         if line.kind == "aborted" {
             guard let member = tape.member("request_id", of: .root, in: span), let text = tape.string(member, in: span),

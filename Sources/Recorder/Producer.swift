@@ -25,19 +25,23 @@ final class Producer {
         close(descriptors.progress)
         let index = Int(descriptors.index)
         route = descriptors.role == .route && index < routes.count ? Array(routes[index].utf8) : []
-        written = max(log.positions[ring.ring] ?? 0, ring.tail)
+        // An honest line names a place between the tail and what is committed. Whoever could write to the file and names one
+        // beyond would have all records up to there passed over.
+        let found = log.positions[ring.ring] ?? 0
+        let isHonest = found &- ring.tail <= ring.backlog
+        written = isHonest ? found : ring.tail
+        if !isHonest, found > ring.tail {
+            log.noteImpossible("a line of ring \(String(ring.ring, radix: 16)) that was never committed")
+        }
         for request in log.aborted[ring.ring] ?? [] { ring.close(request) }
     }
 
     /// Empties the bell; false if nobody is left who could ring it.
     func takeBell() -> Bool {
-        var bytes = [UInt8](repeating: 0, count: 256)
-        while true {
-            let count = unsafe recv(descriptors.bell, &bytes, bytes.count, Int32(MSG_DONTWAIT))
-            if count == 0 { return false }
-            if count < 0 { return errno == EAGAIN || errno == EINTR }
-            if count < bytes.count { return true }
-        }
+        // Once: whoever rings without end must not keep this process here. What is left, poll tells again.
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let count = unsafe recv(descriptors.bell, &bytes, bytes.count, Int32(MSG_DONTWAIT))
+        return count > 0 || count < 0 && (errno == EAGAIN || errno == EINTR)
     }
 
     /// Wakes it.

@@ -3,12 +3,15 @@ import CKernel
 import Configuration
 import Crypto
 import Glibc
+import PollLoop
 import Records
 import StrictJSON
 import Telemetry
 
 /// The audit log as the recorder keeps it: the file that is appended to, the chain, checkpoints, rotation, retention, the reserve of disk space.
 final class RecordLog {
+    /// The time between attempts to rotate, in nanoseconds.
+    private static let rotationPatience: UInt64 = 60_000_000_000
     /// Lines between two checkpoints.
     private static let checkpointInterval: UInt64 = 4096
 
@@ -68,14 +71,16 @@ final class RecordLog {
                     return try beginAnew(
                         after: state.sequence,
                         reason: "the log is gone; its last checkpoint was line \(state.sequence)",
-                        keepingFile: false)
+                        keepingFile: size > 0)
                 }
                 chain.resume(after: state.sequence, head: state.hash)
             }
+            lastCheckpoint = chain.sequence
         } else {
             chain.resume(after: tail.sequence, head: tail.head)
+            // So that no file ends without one, however often the recorder was killed.
+            lastCheckpoint = tail.checkpoint
         }
-        lastCheckpoint = chain.sequence
         begun = String(decoding: bytes.prefix(offset == 0 ? 34 : 0).dropFirst(14), as: UTF8.self)
         if begun.isEmpty {
             let first = try LogFile.read(file.descriptor, from: 0, count: 34)
@@ -205,6 +210,12 @@ final class RecordLog {
         log.info("the audit log ends at line \(chain.sequence), \(String(decoding: chain.head, as: UTF8.self))")
     }
 
+    /// Counts and tells what no recorder wrote.
+    func noteImpossible(_ what: String) {
+        counters.add(.recordErrors)
+        log.error("somebody else wrote to the audit log: it has \(what)")
+    }
+
     /// Counts and tells a failure.
     func note(_ error: any Error) {
         counters.add(.recordErrors)
@@ -213,27 +224,37 @@ final class RecordLog {
 
     // MARK: Rotation
 
+    /// No rotation before this time: the last failed.
+    private var rotationPause: UInt64 = 0
+
     /// Whether the file is full, or old enough.
     var isRotationDue: Bool {
-        guard file.length > 0 else { return false }
+        guard file.length > 0, PollLoop.now() >= rotationPause else { return false }
         if file.length >= generation.rotationSize { return true }
         let limit = LogDirectory.now() - Int(clamping: generation.rotationAge / 1_000_000_000)
         return begun < String(decoding: RecordTime.text(of: max(0, limit)), as: UTF8.self)
     }
 
-    /// Ends the file with a checkpoint and begins the next.
+    /// Ends the file with a checkpoint and begins the next. Where the directory does not let it, the file stays the log: that is no
+    /// reason to stop recording.
     func rotate() throws {
         try checkpoint(isEnd: true)
         try file.sync()
         if let unsavedCheckpoint { save(unsavedCheckpoint, syncs: true) }
         let closed = "\(directory.name).\(LogDirectory.stamp()).\(chain.sequence)"
-        try directory.rename(directory.name, to: closed)
-        do {
-            file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+        do throws(FileError) {
+            try directory.rename(directory.name, to: closed)
+            do throws(FileError) {
+                file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+            } catch {
+                // The open file stays the log, under its old name.
+                try? directory.rename(closed, to: directory.name)
+                throw error
+            }
         } catch {
-            // The open file stays the log, under its old name.
-            try? directory.rename(closed, to: directory.name)
-            throw error
+            note(error)
+            rotationPause = PollLoop.now() + RecordLog.rotationPatience
+            return
         }
         begun = ""
         lastCheckpoint = chain.sequence
@@ -255,16 +276,37 @@ final class RecordLog {
     func removeOld() throws {
         let limit = LogDirectory.now() - Int(clamping: generation.retention / 1_000_000_000)
         let cutoff = LogDirectory.stamp(max(0, limit))
-        for name in try directory.files() {
+        let names: [String]
+        do throws(FileError) {
+            names = try directory.files()
+        } catch {
+            return note(error)
+        }
+        for name in names {
             guard let time = LogDirectory.time(of: name, directory.name), time < cutoff else { continue }
-            guard let ends = try ends(of: name) else { continue }
+            guard let ends = closedEnds(of: name) else { continue }
             try write(
                 .tombstone, "removed after the time that records are kept",
                 detail: "{\"file\":\(RecordLog.quoted(name)),\"first\":\(ends.first),\"last\":\(ends.last),"
                     + "\"head\":\"\(ends.head)\",\"key\":\"\(chain.publicKeyText)\"}", isSigned: true)
             try file.sync()
-            try directory.remove(name)
+            do throws(FileError) {
+                try directory.remove(name)
+            } catch {
+                // The others would fail as well, each after its tombstone.
+                return note(error)
+            }
             log.info("removed \(name): lines \(ends.first) to \(ends.last)")
+        }
+    }
+
+    /// The first and the last line of a closed file; nil, and said, if it cannot be read.
+    private func closedEnds(of name: String) -> (first: UInt64, last: UInt64, head: String)? {
+        do {
+            return try ends(of: name)
+        } catch {
+            note(error)
+            return nil
         }
     }
 

@@ -23,7 +23,9 @@ extension Recorder {
         var blocks: UInt64 = 0
         var isAnyRead = false
         do throws(CryptoError) {
-            for producer in producers where batch.count < Recorder.batchSize {
+            firstProducer = producers.isEmpty ? 0 : (firstProducer + 1) % producers.count
+            for offset in producers.indices where batch.count < Recorder.batchSize {
+                let producer = producers[(firstProducer + offset) % producers.count]
                 isAnyRead = try read(producer, &batch, &notes, &blocks) || isAnyRead
             }
         } catch {

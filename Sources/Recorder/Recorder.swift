@@ -39,6 +39,8 @@ public final class Recorder: WorkerRole {
     private(set) var isHalted = false
     /// Only denials are taken.
     private(set) var isStopped = false
+    /// Whose ring is read first: each in turn, so that no backlog keeps others waiting.
+    var firstProducer = 0
     /// Reused for every batch.
     var batch: [UInt8] = []
     var shape = RecordShape()
@@ -173,6 +175,8 @@ public final class Recorder: WorkerRole {
         let now = PollLoop.now()
         guard now - lastHouse >= 250_000_000 else { return }
         lastHouse = now
+        // Nobody rings any more where a worker shut the bell that its successors have too.
+        if producers.contains(where: { $0.watch == nil && $0.ring.backlog > 0 }) { drainRings() }
         context.counters.set(.recordBacklog, producers.reduce(0) { $0 + $1.ring.backlog })
         attempt {
             try log.replaceLost()

@@ -35,7 +35,8 @@ public final class RecordRingProducer {
         self.data.storeRelease(RecordRing.Data.head, head)
         if room(for: 0, kept: 0) { write(Span(), effect: .begins, request: 0, blocks: false) }
         // The number before the records: the recorder takes none of a producer that is condemned.
-        self.data.storeRelease(RecordRing.Data.incarnation, max(number, condemned) &+ 1)
+        // Never 0, which is that of none: a predecessor may have left the greatest there is.
+        self.data.storeRelease(RecordRing.Data.incarnation, max(1, max(number, condemned) &+ 1))
         publish()
     }
 
