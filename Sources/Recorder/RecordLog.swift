@@ -334,20 +334,24 @@ final class RecordLog {
     /// Whether disk space is held back.
     var hasReserve: Bool { reserve != nil }
 
-    /// Holds disk space back. Afterwards `hasReserve` says whether there was enough.
-    func holdReserve() {
-        guard reserve == nil, generation.reserve > 0 else { return }
+    /// Holds disk space back if so much more is free. False: there is not enough.
+    @discardableResult
+    func holdReserve(beside room: UInt64 = 0) -> Bool {
+        guard reserve == nil, generation.reserve + room > 0 else { return true }
         do throws(FileError) {
             let held = try directory.open(directory.reserveName, O_RDWR | O_CREAT)
-            let result = ck_reserve(held, generation.reserve)
-            guard result == 0 else {
+            var code = -ck_reserve(held, generation.reserve + room)
+            if code == 0, ftruncate(held, off_t(generation.reserve)) != 0 { code = errno }
+            guard code == 0 else {
                 _ = ftruncate(held, 0)
                 close(held)
-                throw FileError("hold disk space back", -result)
+                throw FileError("hold disk space back", code)
             }
-            reserve = held
+            if generation.reserve > 0 { reserve = held } else { close(held) }
+            return true
         } catch {
             if !error.isFull { note(error) }
+            return false
         }
     }
 

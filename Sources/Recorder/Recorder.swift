@@ -16,6 +16,8 @@ public final class Recorder: WorkerRole {
     private static let rest: UInt64 = 10_000_000
     /// The time between attempts when nothing can be written.
     private static let retry: UInt64 = 1_000_000_000
+    /// Bytes that must be free beside the reserve before the log goes on: what a full ring writes at once.
+    private static let wantedRoom = UInt64(RecordRing.capacity)
     /// How long it waits for its producers after the supervisor's end.
     private static let lastWait: UInt64 = 1_000_000_000
 
@@ -27,6 +29,7 @@ public final class Recorder: WorkerRole {
     var producers: [Producer] = []
     private let syncing: SyncThread
     private var resting: PollLoop.Timer?
+    private var retrying: PollLoop.Timer?
     private var isDrainBusy = false
     private var isEnding = false
 
@@ -77,6 +80,8 @@ public final class Recorder: WorkerRole {
                 heard(producer)
             }
         }
+        // A predecessor may have ended while it took nothing but denials.
+        setStopped(false)
         loop.after(0) { [unowned self] in
             drainRings()
             removeOld()
@@ -256,14 +261,22 @@ public final class Recorder: WorkerRole {
                 isDirty = true
                 unsyncedBlocks += 1
             }
-            loop.after(Recorder.retry) { [unowned self] in tryAgain() }
-            return
+            return retryLater()
         }
         guard !isHalted else { return }
         isHalted = true
         if !isStopped { setStopped(true) }
         context.log.error("records cannot be written: rings fill, and what cannot be recorded is refused")
-        loop.after(Recorder.retry) { [unowned self] in tryAgain() }
+        retryLater()
+    }
+
+    /// One attempt is due at a time, whatever fails meanwhile.
+    private func retryLater() {
+        if let retrying { loop.cancel(retrying) }
+        retrying = loop.after(Recorder.retry) { [unowned self] in
+            retrying = nil
+            tryAgain()
+        }
     }
 
     private func setStopped(_ stopped: Bool) {
@@ -276,11 +289,15 @@ public final class Recorder: WorkerRole {
     private func tryAgain() {
         guard isStopped || isHalted else { return }
         let wasHalted = isHalted
-        log.holdReserve()
-        if log.hasReserve || generation.reserve == 0 {
+        // More than what is held back: else its own room would look like new room, and the log would stop and go on by turns.
+        if log.holdReserve(beside: Recorder.wantedRoom) {
             isHalted = false
-            attempt { try log.write(.recovery, "audit goes on", isSigned: true) }
-            if !isHalted {
+            var goesOn = false
+            attempt {
+                try log.write(.recovery, "audit goes on", isSigned: true)
+                goesOn = true
+            }
+            if goesOn {
                 setStopped(false)
                 isDirty = true
                 context.log.info("records are written again")
@@ -288,10 +305,10 @@ public final class Recorder: WorkerRole {
             }
         }
         // Without the reserve denials may still find room.
-        if wasHalted, !log.hasReserve {
+        if wasHalted, !log.hasReserve, retrying == nil {
             isHalted = false
             drainRings()
         }
-        if isStopped, !isHalted { loop.after(Recorder.retry) { [unowned self] in tryAgain() } }
+        if isStopped || isHalted { retryLater() }
     }
 }

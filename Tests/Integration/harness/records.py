@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import threading
+from collections import Counter, defaultdict
 
 from .http import Connection, call
 
@@ -121,3 +122,38 @@ class Calls:
     def count(self):
         with self.lock:
             return len(self.answered)
+
+
+def check_account(records, loads):
+    """Every answered call is recorded once, request before response; what was forwarded ends exactly once."""
+    assert [record["seq"] for record in records] == list(range(1, len(records) + 1)), "numbers without gaps"
+    ours = {load.name for load in loads}
+    requests, ends = {}, defaultdict(list)
+    identifiers = Counter()
+    for record in records:
+        request = record.get("request_id")
+        if record["kind"] == "request" and str(record.get("id")).rpartition("-")[0] in ours:
+            assert request not in requests, "two exchanges with one id of the gateway's"
+            requests[request] = record
+            identifiers[record["id"]] += 1
+        elif record["kind"] in ("response", "aborted") and request in requests:
+            ends[request].append(record)
+        elif record["kind"] in ("response", "aborted"):
+            raise AssertionError(f"an end without a request before it: {record}")
+    twice = {name: count for name, count in identifiers.items() if count > 1}
+    assert not twice, "recorded more than once"
+    for request, record in requests.items():
+        wanted = 0 if record["action"] == "block" else 1
+        assert len(ends[request]) == wanted, (record, ends[request])
+    by_id = {record["id"]: record for record in requests.values()}
+    for load in loads:
+        for identifier, outcome in load.answered.items():
+            if outcome == "denied":
+                assert by_id[identifier]["action"] == "block", identifier
+            elif outcome == "result":
+                record = by_id[identifier]
+                assert record["action"] == "allow", record
+                end, = ends[record["request_id"]]
+                assert end["kind"] == "response" and end["seq"] > record["seq"], (record, end)
+        assert {name for name in by_id if name.startswith(load.name + "-")} <= load.sent
+    return Counter(record["kind"] for record in records)
