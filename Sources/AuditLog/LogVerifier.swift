@@ -200,7 +200,7 @@ public struct LogVerifier: ~Copyable {
         if line.kind == "tombstone", let first = detail("first", span).flatMap({ UInt64($0) }),
             let last = detail("last", span).flatMap({ UInt64($0) }), let head = detail("head", span)
         {
-            removals.append(Removal(from: first, to: last, head: Array(head.utf8)))
+            if first > 0, first <= last { removals.append(Removal(from: first, to: last, head: Array(head.utf8))) }
         }
     }
 
@@ -212,10 +212,13 @@ public struct LogVerifier: ~Copyable {
         return tape.string(member, in: span) ?? tape.integer(member, in: span).map { String($0) }
     }
 
-    /// All files were read. `saved`: the line in the state file beside the log that is written at present, if there is one.
-    public mutating func finish(saved: [UInt8]?, statePath: String?) -> Report {
+    /// All files were read.
+    /// - Parameters:
+    ///   - saved: the line in the state file beside the log that is written at present, if there is one.
+    ///   - isComplete: there are no other files of the log: what is missing at its beginning was removed.
+    public mutating func finish(saved: [UInt8]?, statePath: String?, isComplete: Bool = false) -> Report {
         guard !isBroken else { return report }
-        for gap in gaps { close(gap) }
+        for gap in gaps { close(gap, isComplete: isComplete) }
         if let statePath {
             if let saved, saved.last == 0x0a {
                 compare(saved.span.extracting(0..<saved.count - 1), statePath)
@@ -241,21 +244,25 @@ public struct LogVerifier: ~Copyable {
     }
 
     /// Whether tombstones say where the missing lines are.
-    private mutating func close(_ gap: Gap) {
-        var next = gap.from
-        var head: [UInt8]?
-        for removal in removals.sorted(by: { $0.from < $1.from }) where removal.from == next && removal.to <= gap.to {
-            next = removal.to + 1
-            head = removal.head
+    private mutating func close(_ gap: Gap, isComplete: Bool) {
+        // From the end: the oldest tombstones went with the files that they stood in.
+        var last = gap.to
+        if let removal = removals.first(where: { $0.to == gap.to && $0.head == gap.head }) { last = removal.from - 1 }
+        let isEndKnown = last != gap.to
+        while isEndKnown, last >= gap.from, let removal = removals.first(where: { $0.to == last && $0.from <= last }) {
+            last = removal.from - 1
         }
-        if next == gap.to + 1, head == gap.head { return }
-        // Before the first line that was given there may be files that were not.
-        if gap.from == 1, report.first == gap.to + 1 {
-            report.unproven.append("what stood before number \(report.first): its file was not given")
-        } else {
+        if isEndKnown, last < gap.from { return }
+        guard gap.from == 1, report.first == gap.to + 1, isEndKnown || !isComplete else {
             report.findings.append(
                 "\(gap.place): numbers \(gap.from) to \(gap.to) are missing: a file was removed, or not given")
+            return
         }
+        // Before the first line that was given there may be files that were not.
+        report.unproven.append(
+            isEndKnown
+                ? "who removed numbers 1 to \(last): what the recorder said of that would have gone with a file removed since"
+                : "what stood before number \(report.first): its file was not given")
     }
 
     private mutating func compare(_ span: Span<UInt8>, _ path: String) {

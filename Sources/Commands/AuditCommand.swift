@@ -1,5 +1,6 @@
 import ArgumentParser
 import AuditLog
+import CKernel
 import Configuration
 import Crypto
 import Glibc
@@ -94,11 +95,16 @@ struct AuditVerifyCommand: ParsableCommand {
                 verifier.end(torn: reader.torn, promised: promised)
                 if promised == nil { current = path }
             }
+            // Of a log whose newest file is gone altogether, the state file still tells.
+            let state = AuditVerifyCommand.log(of: current ?? numbered.first?.path ?? "")
+            let isGone = current == nil && unsafe access(state, F_OK) != 0
             var saved: [UInt8]?
-            if let current, let reader = try? LogReader(current + ".state") {
+            if current != nil || isGone, let reader = try? LogReader(state + ".state") {
                 saved = try reader.next().map { $0 + [0x0a] }
             }
-            return verifier.finish(saved: saved, statePath: current.map { $0 + ".state" })
+            let path = current != nil || saved != nil ? state + ".state" : nil
+            let isComplete = saved != nil && !AuditVerifyCommand.hasOthers(of: state, files)
+            return verifier.finish(saved: saved, statePath: path, isComplete: isComplete)
         } catch let error as LogReader.Failure {
             fail(error.text)
         } catch let error as CryptoError {
@@ -115,6 +121,30 @@ struct AuditVerifyCommand: ParsableCommand {
             return nil
         }
         return UInt64(parts[parts.count - 1])
+    }
+
+    /// The path of the file that is written at present, from that of any file of the log.
+    private static func log(of path: String) -> String {
+        guard promised(path) != nil else { return path }
+        return path.split(separator: ".", omittingEmptySubsequences: false).dropLast(2).joined(separator: ".")
+    }
+
+    /// Whether closed files of the log stand beside it that were not given.
+    private static func hasOthers(of log: String, _ given: [String]) -> Bool {
+        let cut = log.lastIndex(of: "/").map { log.index(after: $0) } ?? log.startIndex
+        let name = String(log[cut...])
+        let names = Set(given.map { String($0[($0.lastIndex(of: "/").map($0.index(after:)) ?? $0.startIndex)...]) })
+        let directory = cut == log.startIndex ? "." : String(log[..<cut])
+        let descriptor = unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { return true }
+        defer { close(descriptor) }
+        var bytes = [CChar](repeating: 0, count: 4 << 20)
+        let count = unsafe ck_directory_names(descriptor, &bytes, bytes.count)
+        guard count >= 0 else { return true }
+        return bytes[..<count].split(separator: 0).contains { piece in
+            let other = String(decoding: piece.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            return other.hasPrefix(name + ".") && promised(other) != nil && !names.contains(other)
+        }
     }
 
     private func signingKey() throws -> [UInt8]? {

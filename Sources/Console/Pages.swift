@@ -102,6 +102,9 @@ extension Console {
         for worker in table.workers where worker.role == .route && value(.toolsMissing, of: worker) != 0 {
             lines.append("route \(worker.name): its tools were left out of the last list")
         }
+        for worker in table.workers where worker.role == .recorder && value(.recordsStopped, of: worker) != 0 {
+            lines.append("recorder: the audit log cannot be written; see the daemon's log")
+        }
         for worker in table.workers {
             guard let report = ConfinementReport(decoding: worker.confinement, from: worker.role),
                 !report.missing.isEmpty

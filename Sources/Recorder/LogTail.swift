@@ -1,5 +1,6 @@
 import AuditLog
 import Crypto
+import Records
 import StrictJSON
 
 /// What the end of a log says when a recorder starts: where the chain stands, and what of the rings is there already. A value made from bytes.
@@ -41,6 +42,9 @@ struct LogTail {
             let span = bytes.span.extracting(start..<end)
             do throws(LogFault) {
                 let line = try LogLine(span, &tape, parser)
+                guard RecordKind(rawValue: line.kind) != nil else {
+                    throw LogFault("line \(line.sequence) is none that a recorder writes")
+                }
                 if isFirst ? isWhole && line.sequence == 1 && line.previous != LogChain.none : line.previous != head {
                     throw LogFault("line \(line.sequence) does not follow the one before")
                 }
