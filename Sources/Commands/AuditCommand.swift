@@ -97,7 +97,7 @@ struct AuditVerifyCommand: ParsableCommand {
             }
             // Of a log whose newest file is gone altogether, the state file still tells.
             let state = AuditVerifyCommand.log(of: current ?? numbered.first?.path ?? "")
-            let isGone = current == nil && unsafe access(state, F_OK) != 0
+            let isGone = unsafe current == nil && access(state, F_OK) != 0
             var saved: [UInt8]?
             if current != nil || isGone, let reader = try? LogReader(state + ".state") {
                 saved = try reader.next().map { $0 + [0x0a] }
