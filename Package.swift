@@ -105,7 +105,10 @@ let package = Package(
             ]),
         library(
             "Console",
-            ["Worker", "EpollLoop", "MCP", "HTTP1", "StrictJSON", "Sandbox", "CKernel", "PollLoop", nioCore]),
+            [
+                "Worker", "EpollLoop", "MCP", "HTTP1", "StrictJSON", "Sandbox", "Identity", "Crypto", "CKernel",
+                "PollLoop", nioCore,
+            ]),
         // The command line.
         library(
             "Commands",

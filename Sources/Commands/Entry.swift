@@ -46,7 +46,7 @@ public enum Entry {
                 throw StartError("names cannot be compared: \(error)")
             }
         }
-        guard [.ingress, .route, .recorder].contains(role) else { return }
+        guard [.ingress, .route, .recorder, .console].contains(role) else { return }
         do throws(CryptoError) {
             _ = try CryptoLibrary.load()
         } catch {
@@ -55,7 +55,7 @@ public enum Entry {
                 case .unavailable(let text), .failed(let text): text
                 case .keyLength: "libcrypto takes other keys"
                 }
-            throw StartError("sessions cannot be sealed, and records not be chained: \(why)")
+            throw StartError("keys cannot be compared, sessions not be sealed, and records not be chained: \(why)")
         }
     }
 

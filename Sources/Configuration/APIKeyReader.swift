@@ -5,6 +5,8 @@ import YAML
 enum APIKeyReader {
     /// A key that is shorter could be guessed.
     static let minimumBytes = 16
+    /// A key that is longer is not looked at.
+    static let maximumBytes = 1024
     /// Bytes of a name, role, tenant or label value.
     private static let textLimit = 256
 
@@ -42,7 +44,7 @@ enum APIKeyReader {
     {
         switch (keys["key"], keys["hash"]) {
         case (let key?, nil):
-            return reader.secret(key, atLeast: minimumBytes).flatMap { reader.digest($0, key) }
+            return reader.key(key, atLeast: minimumBytes).flatMap { reader.digest($0, key) }
         case (nil, let hash?):
             // It is not quoted in the message: it might be the key itself.
             return reader.parse(hash, "sha256: and the 64 hexadecimal digits that mcpgw keys hash prints") {

@@ -19,6 +19,11 @@ public struct ListenAddress: Equatable, Sendable, CustomStringConvertible {
     /// Whether only this host can reach it.
     public var isLoopback: Bool { host.hasPrefix("127.") || host == "::1" }
 
+    /// Whether only this host can reach a socket, from its own address as text: `HOST:PORT`, or `unix:PATH`.
+    public static func isLocal(bound address: String) -> Bool {
+        ["127.", "[::1]:", "unix:"].contains { address.hasPrefix($0) }
+    }
+
     /// Reads `HOST:PORT`, `[IPv6]:PORT`, `localhost:PORT`, or `:PORT` with `emptyHost` in place of the host.
     /// - Throws: `ConfigurationError` naming `source`.
     public init(parsing text: String, emptyHost: String, source: String) throws(ConfigurationError) {

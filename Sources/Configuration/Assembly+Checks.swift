@@ -115,8 +115,13 @@ extension Assembly {
                 "\(configuration.listen) can be reached from other hosts, and nobody is asked for a credential; add auth.api_keys,"
                     + " or listen on 127.0.0.1 or [::1]")
         }
-        if !configuration.metricsAddress.isLoopback {
-            complain(["metrics.addr"], "health and metrics are served on loopback only in this version")
+        if !configuration.metricsAddress.isLoopback, configuration.metricsKeyDigest == nil,
+            settings["metrics.api_key"] == nil
+        {
+            complain(
+                ["metrics.addr"],
+                "\(configuration.metricsAddress) can be reached from other hosts, and nobody is asked for a credential; add metrics.api_key,"
+                    + " or listen on 127.0.0.1 or [::1]")
         }
     }
 

@@ -21,7 +21,8 @@ extension ConfigurationOption {
             "Where health and metrics are served."),
         ConfigurationOption(
             "metrics.api_key", .digestedSecret(\.configuration.metricsKeyDigest, atLeast: APIKeyReader.minimumBytes),
-            "The key that opens what else the management listener serves.", secrecy: .secret),
+            "The key for what else the management listener serves, and for all of it beyond loopback.", secrecy: .secret
+        ),
         ConfigurationOption(
             "user", .text(\.configuration.user, "name"), "The unprivileged account to become when started as root."),
         ConfigurationOption(

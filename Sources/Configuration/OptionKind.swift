@@ -59,7 +59,7 @@ struct OptionKind: Sendable {
         simple(
             "secret", key,
             { reader, node in
-                guard let secret = reader.secret(node, atLeast: minimum) else { return nil }
+                guard let secret = reader.key(node, atLeast: minimum) else { return nil }
                 return reader.digest(secret, node)
             }, { $0 == nil ? nil : "(secret)" })
     }

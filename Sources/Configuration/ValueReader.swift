@@ -186,6 +186,19 @@ struct ValueReader {
         return Array(value.text.utf8)
     }
 
+    /// A key that clients show in a header: visible ASCII, or nobody could show it.
+    mutating func key(_ node: YAMLNode, atLeast minimum: Int) -> [UInt8]? {
+        guard let key = secret(node, atLeast: minimum) else { return nil }
+        guard key.count <= APIKeyReader.maximumBytes, key.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            note(
+                node.position,
+                "a key has at most \(APIKeyReader.maximumBytes) bytes, all visible ASCII characters; no client could show another"
+            )
+            return nil
+        }
+        return key
+    }
+
     /// The SHA-256 of a secret.
     mutating func digest(_ secret: [UInt8], _ node: YAMLNode) -> [UInt8]? {
         do throws(CryptoError) {

@@ -1,4 +1,5 @@
 import Configuration
+import Crypto
 import EpollLoop
 import Glibc
 import Link
@@ -10,6 +11,7 @@ import Worker
 /// Serves health, metrics and `mcpgw status`: reads what the others show in their segments, and asks nobody.
 public final class Console: WorkerRole {
     let context: WorkerContext
+    let gate: ConsoleGate
     let loop: EpollLoop
     let generation: ConsoleGeneration
     private let supervision: Supervision
@@ -40,6 +42,9 @@ public final class Console: WorkerRole {
         self.loop = loop
         self.supervision = supervision
         generation = try context.decode(ConsoleGeneration.self)
+        // Loaded before the worker was confined; without it no key could be compared.
+        guard let gate = try? ConsoleGate(CryptoLibrary.load()) else { throw .badPayload }
+        self.gate = gate
         var table: SnapshotSegment?
         for segment in context.segments {
             defer { close(segment.descriptor) }
@@ -57,10 +62,14 @@ public final class Console: WorkerRole {
 
     /// Begins to answer on the management listener or the control socket.
     public func serve(_ listener: ListenerMessage, descriptor: Int32) {
-        let isControl = listener.name == "control"
+        let access: ConsoleAccess =
+            switch listener.name {
+            case "control": .control
+            default: ListenAddress.isLocal(bound: listener.address) ? .local : .remote
+            }
         let serving = Listener.serve(
             descriptor, loop: loop,
-            accepted: { [self] in ConsoleConnection(self, isControl: isControl).begin($0) },
+            accepted: { [self] in ConsoleConnection(self, access).begin($0) },
             failed: { [self] _ in supervision.fail() })
         guard let serving else {
             context.log.error("cannot accept on \(listener.address)")

@@ -5,16 +5,17 @@ import NIOCore
 /// One connection to the console: small GET requests, answered at once. On the control socket the kernel says who asks.
 final class ConsoleConnection: StreamSocketDelegate {
     private let console: Console
-    private let isControl: Bool
+    private let access: ConsoleAccess
+    private var isControl: Bool { access == .control }
     private var parser = RequestParser()
     private var input = ByteBuffer()
     private var socket: StreamSocket?
     private var timer: LoopTimer?
     private var answered = false
 
-    init(_ console: Console, isControl: Bool) {
+    init(_ console: Console, _ access: ConsoleAccess) {
         self.console = console
-        self.isControl = isControl
+        self.access = access
     }
 
     /// Serves an accepted connection, which it owns from now on.
@@ -56,11 +57,15 @@ final class ConsoleConnection: StreamSocketDelegate {
             parser.head.first(.host).flatMap {
                 input.getString(at: input.readerIndex + $0.lowerBound, length: $0.count)
             } ?? ""
-        if !isControl, !isOwnName(host) || parser.head.fields.contains(.origin) {
+        let path = String(target.prefix(while: { $0 != "?" }))
+        let key = console.gate.check(parser.head, input.readableBytesUInt8Span, against: console.generation.keyDigest)
+        // A page whose name was rebound to this host cannot show the key, so whoever shows it may use any name.
+        if !isControl, key != .right && !isOwnName(host) || parser.head.fields.contains(.origin) {
             return answer(
                 Answer(status: 403, body: "the Host header does not name this listener, or a web page asks\n"))
         }
-        answer(console.answer(String(target.prefix(while: { $0 != "?" })), isControl: isControl))
+        guard ConsoleGate.admits(path, access, key) else { return answer(.unauthenticated) }
+        answer(console.answer(path, isControl: isControl))
     }
 
     /// Numeric addresses and localhost: a name could be a foreign page's, rebound to this host.

@@ -62,15 +62,28 @@ enum Listeners {
             _ = ck_set_nonblocking(descriptor)
             _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
             let address = try boundAddress(descriptor)
-            let isLocal = ["127.", "[::1]:", "unix:"].contains { address.hasPrefix($0) }
-            guard isLocal else {
-                throw StartError(
-                    "LISTEN_FDS passes a socket on \(address) ('\(name)'), which other hosts can reach, and this version cannot"
-                        + " authenticate clients; listen on 127.0.0.1 or [::1]")
-            }
             result.append(Listener(use: use, address: address, descriptor: descriptor))
         }
         return result
+    }
+
+    /// Sockets that other hosts can reach are served only to whoever shows a credential, whoever bound them: what a service manager passes is held
+    /// to the rules that `listen` and `metrics.addr` have (DESIGN 9, 11).
+    /// - Throws: `StartError` naming the first that anybody could use.
+    static func refuseOpen(_ listeners: [Listener], _ configuration: Configuration) throws(StartError) {
+        for listener in listeners where !ListenAddress.isLocal(bound: listener.address) {
+            let missing: String? =
+                switch listener.use {
+                case .mcp: configuration.authentication.isRequired ? nil : "auth.api_keys"
+                case .metrics: configuration.metricsKeyDigest == nil ? "metrics.api_key" : nil
+                case .control: "a path"
+                }
+            guard let missing else { continue }
+            throw StartError(
+                "the socket '\(listener.use.rawValue)' on \(listener.address) can be reached from other hosts, and nobody is asked for a"
+                    + " credential; add \(missing), or let it listen on 127.0.0.1, [::1] or a path (ListenStream= in the socket unit)"
+            )
+        }
     }
 
     /// Binds a TCP listener.

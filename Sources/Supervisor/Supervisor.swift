@@ -85,6 +85,7 @@ public final class Supervisor {
         (errorsToCopy, errorDescriptor) = try Supervisor.makeErrorPipe()
 
         var listeners = try Listeners.takePassed()
+        try Listeners.refuseOpen(listeners, configuration)
         let account = try Supervisor.account(configuration)
         let owner = account.map { (uid: $0.uid, gid: $0.gid) }
         var state = StateDirectory(configuration)

@@ -64,18 +64,31 @@ import Testing
         for address in Self.loopback { #expect(!OwnNames(address: address).accepts(origin: origin), "\(origin)") }
     }
 
-    @Test func anotherListenerIsCalledByItsAddressOnly() {
-        let names = OwnNames(address: "192.0.2.7:9090")
-        #expect(names.accepts(host: "192.0.2.7"))
-        #expect(names.accepts(host: "192.0.2.7:1234"))
-        for host in ["localhost", "127.0.0.1", "[::1]", "192.0.2.70", "192.0.2.7.evil.example"] {
-            #expect(!names.accepts(host: host))
+    /// Other hosts call it by names that it does not know; there every request shows a credential.
+    @Test(arguments: ["192.0.2.7:9090", "0.0.0.0:9090", "[::]:9090", "[2001:db8::7]:9090", "[::ffff:127.0.0.1]:9090"])
+    func aListenerForOtherHostsIsCalledByAnyName(address: String) {
+        let names = OwnNames(address: address)
+        for host in [
+            "192.0.2.7", "192.0.2.7:1234", "localhost", "127.0.0.1:9090", "[::1]", "[2001:DB8::7]:9090",
+            "gateway.example", "Gate_Way-1.example.:80",
+        ] {
+            #expect(accepts(names, host), "\(host)")
         }
-        let six = OwnNames(address: "[2001:db8::7]:9090")
-        #expect(six.accepts(host: "[2001:DB8::7]:9090"))
-        #expect(!six.accepts(host: "2001:db8::7"))
-        #expect(!six.accepts(host: "[2001:db8::71]"))
-        #expect(!six.accepts(host: "[::1]"))
+        for host in ["", ":80", "2001:db8::7", "[::1", "[::1]x", "[x]", "a b", "a/b", "a@b", "a,b", "a:x", "é", "a\0"] {
+            #expect(!accepts(names, host), "\(host)")
+        }
+    }
+
+    @Test func aListenerForOtherHostsHasOnlyItsAddressAsOrigin() {
+        let names = OwnNames(address: "192.0.2.7:9090")
+        #expect(names.accepts(origin: "http://192.0.2.7:9090"))
+        for origin in [
+            "http://evil.example", "http://localhost", "http://192.0.2.70", "http://192.0.2.7.evil.example", "http://",
+            "null",
+        ] {
+            #expect(!names.accepts(origin: origin), "\(origin)")
+        }
+        #expect(!OwnNames(address: "0.0.0.0:9090").accepts(origin: "http://evil.example:9090"))
     }
 
     @Test func aUnixSocketIsCalledLocalhost() {
