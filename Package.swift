@@ -126,6 +126,7 @@ let package = Package(
         testProgram(
             "LinkBench",
             ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "EpollLoop", "Processes", "CKernel", nioCore]),
+        testProgram("PolicyBench", ["Policy", "NormalForms", "MCP", "StrictJSON", "Link"]),
         testProgram("RecordBench", ["Records", "AuditLog", "Segment", "Crypto", "Link"]),
         // Unit tests; Tests/Integration (Python) and Tests/Fuzz are run by contrib/check.
         unitTests("LinkTests", ["Link"]),

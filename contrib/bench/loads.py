@@ -1,5 +1,7 @@
 """The loads: each reply at each number of connections, direct, through plain nginx and through the gateway, side by side."""
 
+import contextlib
+
 import costs
 from harness.http import Connection, call
 from measure import Target, interleaved, median, ratio, spread, table
@@ -15,9 +17,15 @@ REPLIES = [
 # Title, connections, keep-alive.
 SHAPES = [("1", 1, True), ("16", 16, True), ("64", 64, True), ("16, a connection per call", 16, False)]
 QUICK_SHAPES = [("16", 16, True)]
+# What a sample tells: title, field, digits.
+FIELDS = [("requests/s", "rate", 0), ("p50 us", "p50", 0), ("p99 us", "p99", 0), ("CPU us/request", "cpu", 1)]
 # CPU at 16 connections as a multiple of nginx's, at most; microseconds that the p50 at one connection is above nginx's, at most.
 RATIO_TARGETS = {"JSON 200 B": 1.7, "JSON 4 KB": 1.9, "JSON 64 KB": 2.3}
 LATENCY_TARGET = 80
+# The same with the README's policy, API keys and records, JSON 200 B, by connections.
+GUARDED = "mcpgw, policy + keys + records"
+GUARDED_REPLY = "JSON 200 B"
+GUARDED_TARGETS = {"16": 2.3, "64": 2.0}
 
 
 class Loads:
@@ -44,8 +52,15 @@ class Loads:
             run()
             return
         # The path sets the reply. The gateway's clients do not choose it: it is part of its upstream's URL.
-        with self.gateways.make(path) as gateway:
+        with contextlib.ExitStack() as stack:
+            gateway = stack.enter_context(self.gateways.make(path))
             targets.append(Target("mcpgw", gateway.url, [process.pid for process in gateway.processes()]))
+            if reply == GUARDED_REPLY and title in GUARDED_TARGETS:
+                guarded, key = self.gateways.make_guarded(path)
+                stack.enter_context(guarded)
+                if guarded.metrics()["mcpgw_policy_loaded"] != 1:
+                    raise SystemExit("the gateway decides by no policy")
+                targets.append(Target(GUARDED, guarded.url, [process.pid for process in guarded.processes()], key))
             run()
             if keepalive and (seen := costs.memory(gateway)):
                 seen["nginx, both"] = sum(map(costs.private_dirty_kilobytes, self.nginx.pids))
@@ -54,17 +69,33 @@ class Loads:
     # What was seen
 
     def show(self):
-        names = list(next(iter(self.samples.values())))
+        names = [name for name in next(iter(self.samples.values())) if name != GUARDED]
         if "mcpgw" in names:
             self._show_ratios()
             self._show_targets()
+            self._show_guarded()
         self._show_details(names)
         if self.memory:
             self._show_memory()
 
-    def _ratio(self, reply, title):
+    def _ratio(self, reply, title, name="mcpgw"):
         samples = self.samples[reply, title]
-        return ratio(samples["mcpgw"], samples["nginx"])
+        return ratio(samples[name], samples["nginx"])
+
+    def _guarded_titles(self):
+        return [title for title in GUARDED_TARGETS if GUARDED in self.samples.get((GUARDED_REPLY, title), {})]
+
+    def _show_guarded(self):
+        """The gateway without and with what makes it a firewall, side by side."""
+        rows = []
+        for title in self._guarded_titles():
+            samples = self.samples[GUARDED_REPLY, title]
+            for name in ("mcpgw", GUARDED):
+                rows.append([
+                    name, title, spread(self._ratio(GUARDED_REPLY, title, name)),
+                    *(f"{median(samples[name], field):.{digits}f}" for _, field, digits in FIELDS)])
+        table(f"{GUARDED_REPLY}, without policy and keys, and with those of the README (both write records)",
+              ["", "connections", "CPU / nginx", *(title for title, _, _ in FIELDS)], rows)
 
     def _show_ratios(self):
         table(
@@ -77,6 +108,11 @@ class Loads:
         for reply, limit in RATIO_TARGETS.items():
             found = self._ratio(reply, "16")[0]
             rows.append([f"CPU / nginx, {reply}, 16 connections", f"{found:.2f}", f"{limit}", "yes" if found <= limit else "no"])
+        for title in self._guarded_titles():
+            found, limit = self._ratio(GUARDED_REPLY, title, GUARDED)[0], GUARDED_TARGETS[title]
+            rows.append([
+                f"CPU / nginx, {GUARDED_REPLY}, policy + keys + records, {title} connections", f"{found:.2f}", f"{limit}",
+                "yes" if found <= limit else "no"])
         if ("JSON 200 B", "1") in self.samples:
             samples = self.samples["JSON 200 B", "1"]
             found = median(samples["mcpgw"], "p50") - median(samples["nginx"], "p50")
@@ -86,16 +122,15 @@ class Loads:
         table("Targets", ["", "measured", "at most", "met"], rows)
 
     def _show_details(self, names):
-        fields = [("requests/s", "rate", 0), ("p50 us", "p50", 0), ("p99 us", "p99", 0), ("CPU us/request", "cpu", 1)]
         rows = []
         for (reply, title), samples in self.samples.items():
             row = [reply, title]
-            for _, field, digits in fields:
+            for _, field, digits in FIELDS:
                 row.append(" / ".join(
                     "-" if name == "direct" and field == "cpu" else f"{median(samples[name], field):.{digits}f}"
                     for name in names))
             rows.append(row)
-        table(" / ".join(names), ["reply", "connections", *(title for title, _, _ in fields)], rows)
+        table(" / ".join(names), ["reply", "connections", *(title for title, _, _ in FIELDS)], rows)
 
     def _show_memory(self):
         """After each load at the most connections; the idle process is the first column."""

@@ -5,7 +5,7 @@ import os
 import statistics
 import subprocess
 
-from harness.http import Connection, call
+from harness.http import Connection, tool_call
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -27,10 +27,11 @@ def cpu_between(before, after):
     return sum(after.values()) - sum(before.values())
 
 
-def wrk(url, connections, seconds, keepalive=True):
+def wrk(url, connections, seconds, keepalive=True, key=None):
     """One sample: requests, their time, percentiles in microseconds. Any error voids a benchmark."""
-    environment = dict(os.environ)
-    environment.pop("NO_KEEPALIVE", None)
+    environment = {name: value for name, value in os.environ.items() if name not in ("NO_KEEPALIVE", "API_KEY")}
+    if key:
+        environment["API_KEY"] = key
     if not keepalive:
         environment["NO_KEEPALIVE"] = "1"
     result = subprocess.run(
@@ -43,16 +44,23 @@ def wrk(url, connections, seconds, keepalive=True):
 
 
 class Target:
-    """Something that answers at a URL, and the processes whose CPU is its cost."""
+    """Something that answers at a URL, to a key if one is named, and the processes whose CPU is its cost."""
 
-    def __init__(self, name, url, pids):
-        self.name, self.url, self.pids = name, url, pids
+    def __init__(self, name, url, pids, key=None):
+        self.name, self.url, self.pids, self.key = name, url, pids, key
+
+    def call(self, key):
+        headers, body = tool_call("echo", {}, 1, "legacy")
+        with Connection(self.url) as connection:
+            connection.send("POST", headers=headers + ([("X-API-Key", key)] if key else []), body=body)
+            return connection.receive()
 
     def check(self, size):
         """One call must bring a text of that size. Returns the length of the body: replies of a sample that are shorter on
         the average are errors, which wrk does not see because errors may have the status 200."""
-        with Connection(self.url) as connection:
-            reply = call(connection, "echo")
+        if self.key and self.call(None).status != 401:
+            raise SystemExit(f"{self.name} serves without a key")
+        reply = self.call(self.key)
         result = reply.json().get("result") if reply.status == 200 else None
         if not result or len(result["content"][0]["text"]) != size:
             raise SystemExit(f"{self.name} does not answer as it should: {reply.status} {reply.body[:300]}")
@@ -60,7 +68,7 @@ class Target:
 
     def sample(self, connections, seconds, keepalive):
         before = cpu_nanoseconds(self.pids)
-        sample = wrk(self.url, connections, seconds, keepalive)
+        sample = wrk(self.url, connections, seconds, keepalive, self.key)
         sample["cpu"] = cpu_between(before, cpu_nanoseconds(self.pids)) / 1000 / sample["requests"]
         sample["rate"] = sample["requests"] * 1e6 / sample["microseconds"]
         return sample
