@@ -164,5 +164,5 @@ extension Console {
 
 extension Role {
     /// Whether the role does anything yet.
-    fileprivate var hasWork: Bool { self != .launcher && self != .recorder }
+    fileprivate var hasWork: Bool { self != .launcher }
 }

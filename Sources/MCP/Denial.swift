@@ -23,7 +23,8 @@ public struct Denial: Equatable, Sendable {
     ///   - isAnswer: what was denied is the tool's answer, not the call: it ran.
     ///   - isModern: the request is of 2026-07-28 or later, whose results say their type.
     public func result(id: [UInt8], requestID: UInt64, isAnswer: Bool, isModern: Bool) -> [UInt8] {
-        let why = reason.map { ": \($0)" } ?? ""
+        // A reason that is a sentence brings its own full stop.
+        let why = reason.map { ": \($0.hasSuffix(".") ? String($0.dropLast()) : $0)" } ?? ""
         let request = RequestID.text(requestID)
         let text =
             isAnswer

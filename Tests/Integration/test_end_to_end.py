@@ -22,7 +22,7 @@ def test_a_client_sees_through_the_gateway_what_it_sees_directly(client, server,
     upstream = demo_server(server, *FRAMINGS[framing])
     direct = explore(client, upstream.url, *CALLS)
     # The direct exchange is what it should be, or equality would prove nothing.
-    assert [tool["name"] for tool in direct["tools"]] == ["echo", "add", "big", "slow", "fail"]
+    assert [tool["name"] for tool in direct["tools"]] == ["echo", "add", "big", "slow", "fail", "exec_shell"]
     assert [call["result"]["isError"] for call in direct["calls"]] == [False, False, False, False, True]
     assert direct["calls"][1]["result"]["content"] == [{"type": "text", "text": "42"}]
     if framing == "sse":

@@ -38,6 +38,11 @@ def register(server, Context):
         """Fails always: its result is an error."""
         raise ValueError(reason)
 
+    @server.tool()
+    def exec_shell(command: str) -> str:
+        """Runs a command on this host. The demo server only says which."""
+        return f"would run: {command}"
+
     @server.resource("demo://greeting")
     def greeting() -> str:
         """A fixed text."""
