@@ -87,9 +87,10 @@ struct MCPGW: ParsableCommand {
 
               mcpgw proxy --upstream http://127.0.0.1:8080/mcp
               mcpgw status
+              mcpgw reload
             """,
         subcommands: [
-            ProxyCommand.self, ConfigCommand.self, PolicyCommand.self, StatusCommand.self, AuditCommand.self,
-            SandboxCommand.self, KeysCommand.self, VersionCommand.self,
+            ProxyCommand.self, ConfigCommand.self, PolicyCommand.self, StatusCommand.self, ReloadCommand.self,
+            AuditCommand.self, SandboxCommand.self, KeysCommand.self, VersionCommand.self,
         ])
 }

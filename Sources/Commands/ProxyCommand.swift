@@ -25,8 +25,9 @@ struct ProxyCommand: ParsableCommand {
 
     func run() throws {
         do {
-            let (configuration, warnings) = try options.loader().load()
-            let supervisor = try Supervisor(configuration)
+            let loader = options.loader()
+            let (configuration, warnings) = try loader.load()
+            let supervisor = try Supervisor(configuration, load: loader.load)
             for warning in warnings { Log(role: .supervisor).warning(warning) }
             throw ExitCode(supervisor.run())
         } catch let error as ConfigurationError {

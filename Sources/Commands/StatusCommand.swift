@@ -1,6 +1,5 @@
 import ArgumentParser
 import CKernel
-import Configuration
 import Glibc
 import HTTP1
 import StrictJSON
@@ -15,17 +14,12 @@ struct StatusCommand: ParsableCommand {
     @Flag(help: "Print the daemon's answer as JSON.")
     var json = false
 
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("The daemon's runtime directory (default $XDG_RUNTIME_DIR/mcpgw).", valueName: "directory"))
-    var runtimeDir: String?
+    @OptionGroup var control: ControlOptions
 
     func run() throws {
-        let directory =
-            OptionValue(runtimeDir, "--runtime-dir", "MCPGW_RUNTIME_DIR")?.text ?? DefaultDirectories.own.runtime
         let body: [UInt8]
         do throws(ControlError) {
-            body = try ControlClient.get("/status", socket: directory + "/control.sock")
+            body = try ControlClient.get("/status", socket: control.socket)
         } catch {
             fail(error.message)
         }
@@ -48,18 +42,25 @@ struct ControlError: Error {
 enum ControlClient {
     /// The body of a 200 answer.
     static func get(_ path: String, socket: String) throws(ControlError) -> [UInt8] {
+        try ask("GET \(path)", socket: socket, seconds: 5)
+    }
+
+    /// The body of a 200 answer to a request of this line, which comes within so many seconds.
+    static func ask(_ request: String, socket: String, seconds: Int32) throws(ControlError) -> [UInt8] {
         let descriptor = unsafe ck_connect_unix_start(socket)
         guard descriptor >= 0 else {
             let reason = unsafe String(cString: strerror(-descriptor))
             throw ControlError(
-                message: "no daemon answers at \(socket) (\(reason)); is it running, and is --runtime-dir right?")
+                message:
+                    "no daemon answers at \(socket) (\(reason)); is it running, and is --config or --runtime-dir right?"
+            )
         }
         defer { close(descriptor) }
-        let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+        let request = Array("\(request) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
         guard unsafe write(descriptor, request, request.count) == request.count else {
             throw ControlError(message: "cannot ask the daemon at \(socket)")
         }
-        let answer = try readAll(descriptor, socket)
+        let answer = try readAll(descriptor, socket, seconds)
         var parser = ResponseParser()
         guard (try? parser.parseHead(answer.span, requestMethod: .get)) == true else {
             throw ControlError(message: "the daemon at \(socket) gave no answer that can be read")
@@ -72,12 +73,13 @@ enum ControlClient {
         return body
     }
 
-    private static func readAll(_ descriptor: Int32, _ socket: String) throws(ControlError) -> [UInt8] {
+    private static func readAll(_ descriptor: Int32, _ socket: String, _ seconds: Int32) throws(ControlError) -> [UInt8]
+    {
         var answer: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
             var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard unsafe poll(&watched, 1, 5000) > 0 else {
+            guard unsafe poll(&watched, 1, 1000 * seconds) > 0 else {
                 throw ControlError(message: "the daemon at \(socket) does not answer")
             }
             let count = unsafe read(descriptor, &chunk, chunk.count)

@@ -1,3 +1,4 @@
+import Glibc
 import StrictJSON
 
 /// The daemon's status for people.
@@ -13,9 +14,14 @@ struct StatusText: ~Copyable {
         let state = flag("draining", .root) ? "draining" : isReady ? "ready" : "not ready"
         var lines = [
             "mcpgw \(string("version", .root)): \(state), process \(number("pid", .root)), generation \(number("generation", .root)),"
-                + " up \(number("uptime_seconds", .root)) s",
-            "",
+                + " up \(number("uptime_seconds", .root)) s"
         ]
+        if let reloads = member("reloads", .root) {
+            lines.append("loaded \(time("loaded_at", reloads)), reloads failed: \(number("failures", reloads))")
+            let failure = string("last_failure", reloads)
+            if !failure.isEmpty { lines.append("last failure \(time("last_failure_at", reloads)): \(failure)") }
+        }
+        lines.append("")
         var rows = [["WORKER", "PID", "STATE", "RESTARTS", "CONFINED", "LAST EXIT", "NOTE"]]
         for worker in items("workers") {
             let role = string("role", worker)
@@ -70,6 +76,17 @@ struct StatusText: ~Copyable {
 
     private func number(_ name: String, _ node: JSONNode) -> String {
         member(name, node).flatMap { tape.integer($0, in: bytes.span) }.map(String.init) ?? "-"
+    }
+
+    /// Seconds since 1970 as a UTC time.
+    private func time(_ name: String, _ node: JSONNode) -> String {
+        guard let seconds = member(name, node).flatMap({ tape.integer($0, in: bytes.span) }) else { return "-" }
+        var instant = time_t(seconds)
+        var parts = unsafe tm()
+        guard unsafe gmtime_r(&instant, &parts) != nil else { return "-" }
+        func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let date = unsafe "\(1900 + parts.tm_year)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+        return unsafe date + "T\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))Z"
     }
 
     private func flag(_ name: String, _ node: JSONNode) -> Bool {

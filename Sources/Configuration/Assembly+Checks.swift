@@ -16,7 +16,7 @@ extension Assembly {
         readPolicy()
     }
 
-    private mutating func completeDirectories() {
+    mutating func completeDirectories() {
         let variables = environment
         let directories = DefaultDirectories(user: user) { name in variables[name].flatMap { $0.isEmpty ? nil : $0 } }
         let state = directories.state(named: draft.stateDirectory)

@@ -9,6 +9,8 @@ public struct ConfigurationLoader: Sendable {
     public let file: String?
     private let environment: [String: String]
     private let currentDirectory: String
+    /// Who the process was when it was started: a daemon that has become another user since looks for the same defaults in a reload.
+    private let user = geteuid()
     /// Whether only a file is looked at: then what is set by environment is not, and an upstream need not be there.
     private let isPartial: Bool
     /// What named the file, for messages.
@@ -54,11 +56,7 @@ public struct ConfigurationLoader: Sendable {
 
     /// Everything there is to say about the configuration, read anew.
     public func read() -> ConfigurationReading {
-        var collector = SettingCollector()
-        let user = geteuid()
-        collector.addFlags(flags)
-        if !isPartial { collector.addEnvironment(environment) }
-        let isPrivate = addFile(&collector, user)
+        var (collector, isPrivate) = collect()
         if !isPartial { collector.warnAboutVariables(environment) }
         var assembly = Assembly(
             settings: collector.settings, environment: environment, currentDirectory: currentDirectory, user: user)
@@ -67,6 +65,35 @@ public struct ConfigurationLoader: Sendable {
         assembly.readValues(fileIsPrivate: isPrivate)
         assembly.complete(needsUpstream: !isPartial)
         return assembly.reading
+    }
+
+    /// Where the daemon of this configuration has its control socket (`runtime_dir`). Nothing else of the configuration is looked at: a daemon whose file
+    /// has become wrong can be asked what it thinks of it.
+    /// - Throws: `ConfigurationError`.
+    public func runtimeDirectory() throws(ConfigurationError) -> String {
+        let path = "runtime_dir"
+        let (collector, _) = collect()
+        if collector.settings[path] == nil, let error = collector.errors.first {
+            throw ConfigurationError(
+                error.source, line: error.line, column: error.column,
+                "\(error.message); to reach a running daemon all the same, give --runtime-dir")
+        }
+        var assembly = Assembly(
+            settings: collector.settings.filter { $0.key == path }, environment: environment,
+            currentDirectory: currentDirectory, user: user)
+        assembly.readValues(fileIsPrivate: true)
+        if let error = assembly.errors.first { throw error }
+        assembly.completeDirectories()
+        return assembly.draft.configuration.runtimeDirectory
+    }
+
+    /// What is set, and whether nobody else can read the file.
+    private func collect() -> (collector: SettingCollector, fileIsPrivate: Bool) {
+        var collector = SettingCollector()
+        collector.addFlags(flags)
+        if !isPartial { collector.addEnvironment(environment) }
+        let isPrivate = addFile(&collector, user)
+        return (collector, isPrivate)
     }
 
     /// Whether nobody else can read the file.

@@ -73,19 +73,16 @@ public struct ConsoleGeneration: RoleGeneration {
     public var keyDigest: [UInt8]?
     /// Whether a policy was named.
     public var hasPolicy: Bool
-    /// The names of the policy's first rules, as metrics show them.
+    /// The names of the rules that are counted, by slot.
     public var rules: [String]
 
-    /// Rules named at most.
-    public static let ruleLimit = 128
-
     /// The console's part of a configuration.
-    public init(_ configuration: Configuration, owner: UInt32) {
+    public init(_ configuration: Configuration, owner: UInt32, countedRules: CountedRules) {
         self.owner = owner
         headTimeout = configuration.limits.headTimeout
         keyDigest = configuration.metricsKeyDigest
         hasPolicy = configuration.policy.path != nil
-        rules = configuration.policy.model.rules.prefix(ConsoleGeneration.ruleLimit).map(\.name)
+        rules = countedRules.names
     }
 
     /// Appends the content to `writer`.

@@ -50,6 +50,8 @@ public struct RouteGeneration: RoleGeneration {
     public var policyHash: String
     /// Whether a policy was named at all.
     public var hasPolicy: Bool
+    /// The slot that counts the decisions of each rule of the policy.
+    public var ruleSlots: [UInt16]
     /// How a blocked tool call is told.
     public var denials: DenialForm
     /// Whether answers to denied calls name the rule.
@@ -65,7 +67,7 @@ public struct RouteGeneration: RoleGeneration {
     public static let eventKeyLength = 16
 
     /// The part of route `index`.
-    public init(_ configuration: Configuration, index: Int, eventKey: [UInt8]) {
+    public init(_ configuration: Configuration, index: Int, eventKey: [UInt8], countedRules: CountedRules) {
         self.eventKey = eventKey
         let route = configuration.routes[index]
         name = route.name
@@ -89,6 +91,7 @@ public struct RouteGeneration: RoleGeneration {
         policy = configuration.policy.model
         policyHash = configuration.policy.hash
         hasPolicy = configuration.policy.path != nil
+        ruleSlots = configuration.policy.model.rules.map { countedRules.slot($0.name) }
         denials = configuration.denials
         disclosesRules = configuration.disclosesRules
         maximumValue = configuration.audit.maximumValue
@@ -123,6 +126,8 @@ public struct RouteGeneration: RoleGeneration {
         policy.write(&writer)
         writer.string(policyHash)
         writer.bool(hasPolicy)
+        writer.count(ruleSlots.count)
+        for slot in ruleSlots { writer.u16(slot) }
         writer.bool(denials == .error)
         writer.bool(disclosesRules)
         writer.u64(maximumValue)
@@ -157,6 +162,11 @@ public struct RouteGeneration: RoleGeneration {
         policy = try PolicyModel(&reader)
         policyHash = try reader.string(maximum: 64)
         hasPolicy = try reader.bool()
+        ruleSlots = []
+        for _ in 0..<(try reader.count(elementBytes: 2)) { ruleSlots.append(try reader.u16()) }
+        guard ruleSlots.count == policy.rules.count, ruleSlots.allSatisfy({ $0 <= CountedRules.limit }) else {
+            throw .badPayload
+        }
         denials = try reader.bool() ? .error : .result
         disclosesRules = try reader.bool()
         maximumValue = try reader.u64()

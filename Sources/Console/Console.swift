@@ -13,13 +13,16 @@ public final class Console: WorkerRole {
     let context: WorkerContext
     let gate: ConsoleGate
     let loop: EpollLoop
-    let generation: ConsoleGeneration
+    private(set) var generation: ConsoleGeneration
     private let supervision: Supervision
     private let processTable: SnapshotSegment
     /// The counters of every worker, as the process table lists them.
     private(set) var counters: [WorkerKey: CounterSegment] = [:]
     private var connections: Set<ObjectIdentifier> = []
     private var listeners: [Listener] = []
+    /// The connections on which a reload was asked for, by the number of the request.
+    private var reloads: [UInt64: ConsoleConnection] = [:]
+    private var lastReload: UInt64 = 0
 
     /// Connections at most: answers are small and short, more than this is a flood.
     private static let connectionLimit = 64
@@ -84,7 +87,28 @@ public final class Console: WorkerRole {
         return connections.insert(ObjectIdentifier(connection)).inserted
     }
 
-    func closed(_ connection: ConsoleConnection) { connections.remove(ObjectIdentifier(connection)) }
+    func closed(_ connection: ConsoleConnection) {
+        connections.remove(ObjectIdentifier(connection))
+        for (number, waiting) in reloads where waiting === connection { reloads[number] = nil }
+    }
+
+    /// Switches at once: answers are made in one piece.
+    public func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void {
+        let next = try GenerationRefusal.decoding(ConsoleGeneration.self, bytes)
+        return { [unowned self] in generation = next }
+    }
+
+    /// Asks the supervisor for a reload and tells the connection what came of it.
+    func reload(for connection: ConsoleConnection) {
+        lastReload += 1
+        reloads[lastReload] = connection
+        supervision.reload(request: lastReload)
+    }
+
+    /// A reload that was asked for is over.
+    public func reloadEnded(_ result: ReloadResultMessage) {
+        reloads.removeValue(forKey: result.request)?.answer(reloadAnswer(result))
+    }
 
     /// Answers take no time worth waiting for.
     public func drain() { supervision.finish() }

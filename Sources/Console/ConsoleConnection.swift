@@ -12,6 +12,10 @@ final class ConsoleConnection: StreamSocketDelegate {
     private var socket: StreamSocket?
     private var timer: LoopTimer?
     private var answered = false
+    /// A reload was asked for; nothing more is read.
+    private var isWaiting = false
+    /// Longer than any reload: two limits of the supervisor, each once for the one before.
+    private static let reloadLimit = TimeAmount.seconds(120)
 
     init(_ console: Console, _ access: ConsoleAccess) {
         self.console = console
@@ -35,7 +39,7 @@ final class ConsoleConnection: StreamSocketDelegate {
     }
 
     func received(_ bytes: ByteBuffer) {
-        guard input.readableBytes < 64 * 1024, !answered else { return }
+        guard input.readableBytes < 64 * 1024, !answered, !isWaiting else { return }
         input.writeImmutableBuffer(bytes)
         readRequest()
     }
@@ -47,6 +51,7 @@ final class ConsoleConnection: StreamSocketDelegate {
         } catch {
             return answer(Answer(status: error.status, body: "\(error.reason)\n"))
         }
+        if isControl, parser.head.method == .post { return post() }
         guard parser.head.method == .get, parser.head.framing == .none || parser.head.framing == .length(0) else {
             return answer(Answer(status: 405, body: "only GET is served here\n", field: "Allow: GET"))
         }
@@ -68,6 +73,20 @@ final class ConsoleConnection: StreamSocketDelegate {
         answer(console.answer(path, isControl: isControl))
     }
 
+    /// A request on the control socket that changes something.
+    private func post() {
+        let target =
+            input.getString(at: input.readerIndex + parser.head.target.lowerBound, length: parser.head.target.count)
+            ?? ""
+        guard target == "/reload", parser.head.framing == .none || parser.head.framing == .length(0) else {
+            return answer(Answer(status: 404, body: "POST is served for /reload, without a body\n"))
+        }
+        isWaiting = true
+        if let timer { console.loop.cancel(timer) }
+        timer = console.loop.schedule(in: ConsoleConnection.reloadLimit) { [weak self] in self?.socket?.close() }
+        console.reload(for: self)
+    }
+
     /// Numeric addresses and localhost: a name could be a foreign page's, rebound to this host.
     private func isOwnName(_ host: String) -> Bool {
         if host == "[::1]" || host.hasPrefix("[::1]:") { return true }
@@ -75,7 +94,7 @@ final class ConsoleConnection: StreamSocketDelegate {
         return name == "localhost" || (!name.isEmpty && name.allSatisfy { $0 == "." || ($0.isASCII && $0.isNumber) })
     }
 
-    private func answer(_ answer: Answer) {
+    func answer(_ answer: Answer) {
         guard !answered else { return }
         answered = true
         var bytes = ByteBuffer()

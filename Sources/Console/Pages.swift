@@ -1,3 +1,4 @@
+import Link
 import PollLoop
 import Roles
 import Sandbox
@@ -40,6 +41,18 @@ extension Console {
             status: ready ? 200 : 503, body: (ready ? "ready\n" : "not ready\n") + lines.map { $0 + "\n" }.joined())
     }
 
+    /// What came of a reload, for `mcpgw reload`.
+    func reloadAnswer(_ result: ReloadResultMessage) -> Answer {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("done", result.isDone)
+            json.member("generation", result.generation)
+            json.member("text", result.text)
+            json.array("warnings", result.warnings) { json, line in json.string(line) }
+        }
+        return Answer(type: "application/json", body: json.text)
+    }
+
     // MARK: Status
 
     private func status(_ table: ProcessTable) -> String {
@@ -67,6 +80,14 @@ extension Console {
                 }
             }
             json.array("degraded", degradations(table)) { json, line in json.string(line) }
+            json.member("reloads") { json in
+                json.object { json in
+                    json.member("loaded_at", table.reloads.loadedAt)
+                    json.member("failures", table.reloads.failures)
+                    json.member("last_failure_at", table.reloads.lastFailureAt)
+                    json.member("last_failure", table.reloads.lastFailure)
+                }
+            }
         }
         return json.text
     }
@@ -139,6 +160,10 @@ extension Console {
         for (index, route) in table.routes.enumerated() {
             page.sample([("route", route.name)], routeState(index, table) == "up" ? 1 : 0)
         }
+        page.family("mcpgw_generation", "gauge", "The configuration that serves: 1 at the start, more after reloads.")
+        page.sample([], table.generation)
+        page.family("mcpgw_reload_failures_total", "counter", "Reloads that left the old configuration in force.")
+        page.sample([], table.reloads.failures)
         page.family("mcpgw_policy_loaded", "gauge", "Whether a policy decides; 0 means every message passes.")
         page.sample([], generation.hasPolicy ? 1 : 0)
         writeMessageMetrics(table, to: &page)

@@ -12,7 +12,7 @@ public final class Dialer: WorkerRole {
     private let context: WorkerContext
     private let loop: PollLoop
     private let supervision: Supervision
-    private let generation: DialerGeneration
+    private var generation: DialerGeneration
     private let resolver: Resolver
     private var links: [UInt32: DialLink] = [:]
 
@@ -39,6 +39,12 @@ public final class Dialer: WorkerRole {
     /// A route's link.
     public func attach(_ link: AttachMessage, descriptors: [Int32]) {
         links[link.link] = DialLink(link, descriptors: descriptors, loop: loop, dialer: self)
+    }
+
+    /// Attempts in progress keep the time that they began with.
+    public func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void {
+        let next = try GenerationRefusal.decoding(DialerGeneration.self, bytes)
+        return { [unowned self] in generation = next }
     }
 
     /// Dials in progress are of no use once the routes stop.

@@ -44,6 +44,17 @@ public final class Authenticator {
         }
     }
 
+    /// Whether somebody whom `former` let in could come in now, with the same credential, at a time in seconds since 1970 UTC: what streams
+    /// that were opened under an earlier generation depend on.
+    public func stillServes(_ identity: Identity, of former: Authenticator, _ now: UInt64) -> Bool {
+        switch identity.method {
+        case .anonymous: !isRequired
+        case .apiKey: keys.keeps(identity.subject, of: former.keys, now: now)
+        // Nobody checks such credentials here.
+        case .jwt, .oauth, .certificate, .peer: false
+        }
+    }
+
     private func base(
         _ head: borrowing RequestHead, _ bytes: Span<UInt8>, now: UInt64
     ) throws(Failure) -> Identity {

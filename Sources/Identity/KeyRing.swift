@@ -17,6 +17,8 @@ public final class KeyRing {
     private let hash: SHA256
     private let digests: [SIMD4<UInt64>]
     private let identities: [Identity]
+    /// Where the keys of a subject are.
+    private let positions: [String: [Int]]
 
     /// Keeps keys.
     /// - Throws: `KeyRing.Fault` for keys that name nobody for certain, `CryptoError` if the library refuses.
@@ -34,6 +36,7 @@ public final class KeyRing {
                 subject: key.name, method: .apiKey, roles: key.roles, tenant: key.tenant,
                 labels: key.labels.map { Identity.Label(name: $0.name, value: $0.value) }, expiry: key.expiry)
         }
+        positions = Dictionary(grouping: keys.indices) { keys[$0].name }
     }
 
     /// Whether there are none.
@@ -53,6 +56,14 @@ public final class KeyRing {
             found |= mask & UInt64(truncatingIfNeeded: index + 1)
         }
         return found == 0 ? nil : identities[Int(found) - 1]
+    }
+
+    /// Whether all keys that a subject had in an earlier ring are its keys here too, and none is over: which of them it showed, nobody knows any more.
+    func keeps(_ subject: String, of former: KeyRing, now: UInt64) -> Bool {
+        guard let before = former.positions[subject], let here = positions[subject] else { return false }
+        return before.allSatisfy { old in
+            here.contains { digests[$0] == former.digests[old] && !identities[$0].isExpired(now) }
+        }
     }
 
     private static func words(_ byte: (Int) -> UInt8) -> SIMD4<UInt64> {

@@ -1,5 +1,4 @@
 import Configuration
-import Crypto
 import HTTP1
 import Identity
 import Link
@@ -7,38 +6,30 @@ import MCP
 import NIOCore
 import Telemetry
 
-/// Who may ask, and how much (DESIGN 9). The keys live here and nowhere else; no message, log line or record gets one.
+/// Who may ask, and how much (DESIGN 9). The keys live in `IngressSettings` and nowhere else; no message, log line or record gets one.
 final class AccessDesk {
-    private let authenticator: Authenticator
     /// Nil: everybody may ask as much as they like.
     private var limiter: RateLimiter?
     private let counters: Counters
 
-    /// What a generation says of both.
-    /// - Throws: a description of what is wrong with the keys or missing for them.
-    init(_ generation: IngressGeneration, _ counters: Counters) throws {
-        authenticator = try Authenticator(
-            try CryptoLibrary.load(), isRequired: generation.requiresAuthentication, keys: generation.keys,
-            labelClaims: generation.labelClaims)
+    /// Nobody has used anything of what a generation allows.
+    init(_ generation: IngressGeneration, _ counters: Counters) {
         limiter = generation.rateLimit.map { RateLimiter($0, now: AccessDesk.now) }
         self.counters = counters
     }
 
-    /// What another generation says. Who has used up a limit has used it up under the next one too.
-    /// - Throws: as above.
-    init(_ generation: IngressGeneration, after old: AccessDesk) throws {
-        authenticator = try Authenticator(
-            try CryptoLibrary.load(), isRequired: generation.requiresAuthentication, keys: generation.keys,
-            labelClaims: generation.labelClaims)
-        counters = old.counters
-        guard let limit = generation.rateLimit else { return }
-        limiter = old.limiter ?? RateLimiter(limit, now: AccessDesk.now)
+    /// Another generation is in force. Who has used up a limit has used it up under the next one too.
+    func adopt(_ generation: IngressGeneration) {
+        guard let limit = generation.rateLimit else { return limiter = nil }
+        guard limiter != nil else { return limiter = RateLimiter(limit, now: AccessDesk.now) }
         limiter?.limit = limit
     }
 
-    /// The phase `authenticate`: who sends a request with this head.
+    /// The phase `authenticate`: who sends a request with this head, by the keys of the generation that admits it.
     /// - Throws: `Refusal`.
-    func authenticate(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) throws(Refusal) -> Identity {
+    func authenticate(
+        _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ authenticator: Authenticator
+    ) throws(Refusal) -> Identity {
         do throws(Authenticator.Failure) {
             return try authenticator.identity(head, bytes, now: SessionDesk.now)
         } catch {

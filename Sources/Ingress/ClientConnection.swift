@@ -34,6 +34,8 @@ final class ClientConnection: StreamSocketDelegate {
 
     let ingress: Ingress
     private let names: OwnNames
+    /// The settings that the present request is admitted under, from its head to the end of its answer.
+    private var admitted: IngressSettings?
     private(set) var socket: StreamSocket?
     /// The listener that accepted it: who is anonymous there is one subject.
     let listener: UInt32
@@ -138,6 +140,7 @@ final class ClientConnection: StreamSocketDelegate {
 
     /// The phases `readRequest`, `authenticate` and `admit`. False: more bytes are needed, or the request is refused.
     private func readRequest(_ input: inout ByteBuffer) -> Bool {
+        let settings = ingress.settings
         do throws(HTTP1Error) {
             guard try parser.parseHead(input.readableBytesUInt8Span) else {
                 if !inHead { deadline = ingress.now + .nanoseconds(Int64(ingress.generation.headTimeout)) }
@@ -152,10 +155,10 @@ final class ClientConnection: StreamSocketDelegate {
         let head: AdmittedHead
         do throws(Refusal) {
             let bytes = input.readableBytesUInt8Span
-            let identity = try ingress.access.authenticate(parser.head, bytes)
+            let identity = try ingress.access.authenticate(parser.head, bytes, settings.authenticator)
             head = try AdmittedHead(parser.head, bytes, names: names, identity: identity)
-            if case .length(let count) = head.framing, count > ingress.generation.requestBody {
-                let limit = ingress.generation.requestBody
+            if case .length(let count) = head.framing, count > settings.generation.requestBody {
+                let limit = settings.generation.requestBody
                 throw Refusal(413, "a message has at most \(limit) bytes", error: .tooLarge(limit: limit))
             }
         } catch {
@@ -166,10 +169,11 @@ final class ClientConnection: StreamSocketDelegate {
         let isBodyless = input.readableBytes == parser.head.length
         if head.framing == .chunked {
             chunkedHead = input.readSlice(length: parser.head.length) ?? ByteBuffer()
-            decoder = ChunkedDecoder(maxBody: ingress.generation.requestBody)
+            decoder = ChunkedDecoder(maxBody: settings.generation.requestBody)
         }
+        admitted = settings
         phase = .body(head)
-        deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+        deadline = ingress.now + .nanoseconds(Int64(settings.generation.bodyTimeout))
         if head.expectsContinue, isBodyless {
             output.writeStaticString("HTTP/1.1 100 Continue\r\n\r\n")
             scheduleFlush()
@@ -180,25 +184,26 @@ final class ClientConnection: StreamSocketDelegate {
     /// Takes body bytes. False: more are needed, or the request is refused.
     private func readBody(_ head: AdmittedHead, _ input: inout ByteBuffer) -> Bool {
         let before = input.readableBytes
+        let generation = (admitted ?? ingress.settings).generation
         var count = 0
         switch head.framing {
         case .none, .untilClose: break
         case .length(let length):
             count = Int(length)
             guard input.readableBytes - parser.head.length >= count else {
-                deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+                deadline = ingress.now + .nanoseconds(Int64(generation.bodyTimeout))
                 return false
             }
         case .chunked:
             do throws(HTTP1Error) {
                 guard try readChunks(&input) else {
                     if input.readableBytes != before {
-                        deadline = ingress.now + .nanoseconds(Int64(ingress.generation.bodyTimeout))
+                        deadline = ingress.now + .nanoseconds(Int64(generation.bodyTimeout))
                     }
                     return false
                 }
             } catch {
-                let limit = ingress.generation.requestBody
+                let limit = generation.requestBody
                 let isTooLarge = error == .bodyTooLarge
                 refuse(Refusal(error.status, error.reason, error: isTooLarge ? .tooLarge(limit: limit) : nil))
                 return false
@@ -263,7 +268,8 @@ final class ClientConnection: StreamSocketDelegate {
     private func readMessage(_ head: AdmittedHead, _ bytes: ByteBuffer, _ body: ByteBuffer) -> ReadMessage? {
         counters.add(head.method == .post ? .requestsPost : head.method == .get ? .requestsGet : .requestsDelete)
         counters.add(.requestBytes, UInt64(body.readableBytes))
-        var message = ReadMessage(head, requestID: ingress.makeRequestID(), generation: ingress.context.generation)
+        let settings = admitted ?? ingress.settings
+        var message = ReadMessage(head, requestID: ingress.makeRequestID(), settings: settings)
         do throws(GatewayError) {
             do throws(GatewayError) {
                 try message.read(body, parser.head, bytes.readableBytesUInt8Span, ingress)
@@ -286,7 +292,7 @@ final class ClientConnection: StreamSocketDelegate {
 
     /// The phase `resolveRoute`, and the way to the route.
     private func begin(_ message: consuming ReadMessage, _ body: ByteBuffer) {
-        let gate = ingress.home
+        let gate = ingress.home(admitted ?? ingress.settings)
         if message.isBatch {
             let batch = BatchReply(message, body: body, connection: self, gate: gate)
             self.batch = batch
@@ -317,6 +323,7 @@ final class ClientConnection: StreamSocketDelegate {
 
     private func finishExchange() {
         giveBackBudget()
+        admitted = nil
         guard case .exchange(let keepAlive) = phase else { return }
         scheduleFlush()
         guard keepAlive, !ingress.isDraining else { return closeAfterFlush() }
@@ -400,6 +407,7 @@ final class ClientConnection: StreamSocketDelegate {
         exchange = nil
         batch?.clientGone()
         batch = nil
+        admitted = nil
         ingress.closed(self)
     }
 }

@@ -40,6 +40,8 @@ final class Exchange {
     /// The session that the request belongs to.
     private let grant: SessionGrant?
     private let ingress: Ingress
+    /// Made of the generation that admitted the request; kept, so that routes keep theirs.
+    let settings: IngressSettings
     /// The route that carries it.
     var gate: RouteGate
     private(set) var body: ByteBuffer
@@ -65,6 +67,7 @@ final class Exchange {
         self.taker = taker
         self.gate = gate
         self.ingress = ingress
+        settings = ingress.settings(of: open.generation)
     }
 
     // MARK: Towards the route
@@ -99,9 +102,14 @@ final class Exchange {
         }
     }
 
-    /// A stream of events ends with the credential that it was opened with (DESIGN 6); the route goes on as if the client had left.
+    /// A stream of events ends with the credential that it was opened with (DESIGN 6), be it expired or revoked by a later generation; the route
+    /// goes on as if the client had left.
     func endIfExpired(_ now: UInt64) {
-        guard case .events = reply, open.identity.isExpired(now), let taker else { return }
+        guard case .events = reply, let taker else { return }
+        let present = ingress.settings
+        let isRevoked =
+            present !== settings && !present.authenticator.stillServes(open.identity, of: settings.authenticator, now)
+        guard isRevoked || open.identity.isExpired(now) else { return }
         self.taker = nil
         link?.cancel(stream, .clientGone)
         release()

@@ -15,10 +15,10 @@ import Worker
 public final class Ingress: WorkerRole {
     let context: WorkerContext
     let loop: EpollLoop
-    let generation: IngressGeneration
-    private let supervision: Supervision
-    /// Which route a message belongs to; nil where there is one.
-    let routing: Routing?
+    let supervision: Supervision
+    /// Made of the generation in force.
+    var settings: IngressSettings
+    var usedGenerations: UsedGenerations
     /// Exchanges that became several and have a time to be done in.
     private var timed: [ObjectIdentifier: any TimedParts] = [:]
     /// The way to each route, by index.
@@ -60,30 +60,29 @@ public final class Ingress: WorkerRole {
         self.context = context
         self.loop = loop
         self.supervision = supervision
-        generation = try context.decode(IngressGeneration.self)
+        let later = LaterEnd()
+        do throws(GenerationRefusal) {
+            settings = try IngressSettings(
+                context.configuration, number: context.generation, ended: { later.call?($0) })
+        } catch {
+            context.log.error("\(error.text)")
+            throw .badPayload
+        }
+        let generation = settings.generation
+        usedGenerations = UsedGenerations(settings)
         do {
             sessions = try SessionDesk(context, generation)
         } catch {
             context.log.error("sessions cannot be kept: \(error)")
             throw .badPayload
         }
-        do {
-            routing = try Routing(generation)
-        } catch {
-            context.log.error("names cannot be compared: \(error)")
-            throw .badPayload
-        }
-        records = try RecordDesk(context, loop: loop, maximumValue: RefusalRecords.maximumValue)
+        records = try RecordDesk(context, loop: loop)
         refusals = RefusalRecords(records)
-        do {
-            access = try AccessDesk(generation, context.counters)
-        } catch {
-            context.log.error("nobody can be authenticated: \(error)")
-            throw .badPayload
-        }
+        access = AccessDesk(generation, context.counters)
         var limit = rlimit()
         let known = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
         connectionLimit = (known ? Int(clamping: limit.rlim_cur) : 256) - 64 - 2 * generation.routes.count
+        later.call = noteEnded
         routes = generation.routes.indices.map { RouteGate(index: $0, ingress: self) }
         sweep()
     }
@@ -229,13 +228,13 @@ extension Ingress {
     /// Nodes of a JSON text that the worker keeps memory for: ordinary messages have far fewer.
     private static let tapeNodes = 16 * 1024
 
-    /// Parses a body. The caller holds `tape` for as long as it reads in it: one check for exclusive access instead of many.
-    func parse(_ bytes: Span<UInt8>, into tape: inout JSONTape) throws(GatewayError) {
+    /// Parses a body of at most `limit` bytes. The caller holds `tape` for as long as it reads in it: one check for exclusive access instead of many.
+    func parse(_ bytes: Span<UInt8>, into tape: inout JSONTape, limit: UInt64) throws(GatewayError) {
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
         } catch {
             Ingress.release(&tape)
-            throw error.kind.isSizeLimit ? .tooLarge(limit: generation.requestBody) : .notJSON(offset: error.offset)
+            throw error.kind.isSizeLimit ? .tooLarge(limit: limit) : .notJSON(offset: error.offset)
         }
     }
 

@@ -102,7 +102,7 @@ final class ListMerge: ReplyTaker, TimedParts {
         let body = bodies[index]
         bodies[index] = ByteBuffer()
         guard head.isItems else { return take(.refusal(head, body), index) }
-        guard ingress.areItems(body, of: index) else {
+        guard ingress.areItems(body, of: index, whole.settings.routing) else {
             // Its worker checked them, or should have.
             take(.missing("its worker gives what is no list of its own"), index)
             return routes[index].condemn()
@@ -198,7 +198,7 @@ final class ListMerge: ReplyTaker, TimedParts {
 extension Ingress {
     /// Whether bytes of a route are items of a list and nothing else, each a tool that a call would bring to that very route: a route in an attacker's hands must
     /// not break another's items, nor put one in their place.
-    func areItems(_ items: ByteBuffer, of route: Int) -> Bool {
+    func areItems(_ items: ByteBuffer, of route: Int, _ routing: Routing?) -> Bool {
         guard items.readableBytes > 0 else { return true }
         guard let routing else { return false }
         var text = ByteBuffer()

@@ -41,10 +41,15 @@ struct ReadMessage {
     /// Whether the body is a batch.
     var isBatch: Bool { !elements.isEmpty }
 
+    /// Made of the generation that admits the request.
+    private let settings: IngressSettings
+
     /// Nothing is read yet.
-    init(_ head: AdmittedHead, requestID: UInt64, generation: UInt64) {
+    init(_ head: AdmittedHead, requestID: UInt64, settings: IngressSettings) {
+        self.settings = settings
         open = RequestOpen(
-            generation: generation, requestID: requestID, identity: head.identity, session: nil, method: head.method,
+            generation: settings.number, requestID: requestID, identity: head.identity, session: nil,
+            method: head.method,
             acceptsJSON: head.acceptsJSON, acceptsEvents: head.acceptsEvents, isModern: false, bodyLength: 0)
     }
 
@@ -63,7 +68,7 @@ struct ReadMessage {
         case .get, .delete:
             guard !open.isModern else { throw .methodNotAllowed }
             if let id = head.first(.lastEventID) { open.lastEventID = headBytes.extracting(id).copy }
-            if let routing = ingress.routing { destination = routing.destination(open) }
+            if let routing = settings.routing { destination = routing.destination(open) }
         }
         if !open.isModern {
             if let version {
@@ -80,11 +85,11 @@ struct ReadMessage {
         _ ingress: Ingress
     ) throws(GatewayError) {
         let bytes = body.readableBytesUInt8Span
-        try ingress.parse(bytes, into: &tape)
+        try ingress.parse(bytes, into: &tape, limit: settings.generation.requestBody)
         defer { Ingress.release(&tape) }
         guard tape.kind(.root) != .array else {
             guard !open.isModern else { throw .notAMessage("this revision has no batches") }
-            return try readBatch(bytes, tape, ingress.routing)
+            return try readBatch(bytes, tape, settings.routing)
         }
         let message: MessageSummary
         do throws(GatewayError) {
@@ -104,7 +109,7 @@ struct ReadMessage {
         guard message.kind != .request || message.method.maySend(.client) else {
             throw .methodNotFound("\(message.method.name) is what servers ask of clients")
         }
-        if let routing = ingress.routing { destination = routing.destination(message, tape, bytes, open) }
+        if let routing = settings.routing { destination = routing.destination(message, tape, bytes, open) }
         if message.kind == .request, message.method == .initialize {
             open.session = ingress.sessions.open(SessionCapabilities(message.capabilities, of: tape, bytes))
         }

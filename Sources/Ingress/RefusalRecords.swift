@@ -17,7 +17,7 @@ final class RefusalRecords {
     /// Kinds of them that are told apart.
     private static let kindLimit = 256
     /// Bytes of a value that are recorded: all of them are the gateway's own, or short.
-    static let maximumValue = 4096
+    private static let maximumValue = 4096
 
     private let desk: RecordDesk
     private var counts: [Key: UInt64] = [:]
@@ -46,7 +46,7 @@ final class RefusalRecords {
         }
         while left > 0, let (key, count) = counts.first {
             left -= 1
-            let record = desk.begin(.refusal, .clientToServer)
+            let record = desk.begin(.refusal, .clientToServer, maximumValue: RefusalRecords.maximumValue)
             record.text(.action, "block")
             record.text(.reason, key.reason)
             record.number(.status, UInt64(key.status))
@@ -60,7 +60,7 @@ final class RefusalRecords {
 
     /// A message that was read and not passed on. It is refused whether or not the record finds room; the ring's counter shows the latter.
     func note(_ error: GatewayError, _ open: RequestOpen, callID: [UInt8]?, listener: String? = nil) {
-        let record = desk.begin(.refusal, .clientToServer)
+        let record = desk.begin(.refusal, .clientToServer, maximumValue: RefusalRecords.maximumValue)
         if let callID { record.json(.id, callID.span) }
         record.text(.action, "block")
         record.text(.reason, error.message)

@@ -93,11 +93,12 @@ struct Routing: Sendable {
 
 extension Ingress {
     /// The route that serves what belongs to no tool.
-    var home: RouteGate { routes[routing?.owners.home ?? 0] }
+    func home(_ settings: IngressSettings) -> RouteGate { routes[settings.routing?.owners.home ?? 0] }
 
     /// The phase `resolveRoute`: brings an exchange to the route, or the routes, that it belongs to.
     func resolveRoute(for exchange: Exchange, _ destination: Destination) {
-        guard let routing else { return routes[0].begin(exchange) }
+        guard let routing = exchange.settings.routing else { return routes[0].begin(exchange) }
+        let home = home(exchange.settings)
         switch destination {
         case .home: home.begin(exchange)
         case .route(let index): routes[index].begin(exchange)

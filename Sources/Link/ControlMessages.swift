@@ -36,7 +36,7 @@ extension FieldReader {
     }
 }
 
-/// Payload of `generation`: the descriptor is a sealed memfd with the role's configuration.
+/// Payload of `generation` and `prepare`: the descriptor is a sealed memfd with the role's configuration.
 public struct GenerationMessage: Equatable, Sendable {
     /// The number all workers will serve.
     public var number: UInt64
@@ -290,7 +290,7 @@ public struct CondemnMessage: Equatable, Sendable {
     }
 }
 
-/// Payload of `ping` and `pong`, `served`: one number.
+/// Payload of `ping`, `pong`, `served`, `lost` and of most frames about generations: one number.
 public struct NumberMessage: Equatable, Sendable {
     /// The number.
     public var number: UInt64

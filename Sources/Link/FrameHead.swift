@@ -17,6 +17,16 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case drain = 7
     /// Whether a route can be reached: `up`, or `down` after a crash loop.
     case routeState = 8
+    /// Make ready for a further generation, and say whether that is possible: a sealed memfd like that of `generation`.
+    case prepare = 9
+    /// Serve the prepared generation from here on.
+    case commit = 10
+    /// Forget the prepared generation.
+    case abandon = 11
+    /// What came of the console's `reload`.
+    case reloadResult = 12
+    /// The ingress admits nothing more under generations below this one: routes forget them.
+    case release = 13
     // Worker to supervisor.
     /// Confined and in its event loop; carries the confinement report.
     case ready = 32
@@ -30,6 +40,16 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case condemn = 35
     /// From the recorder: what a worker wrote into its record ring is no record; the supervisor restarts the worker.
     case condemnProducer = 37
+    /// The generation is prepared: to commit it cannot fail.
+    case prepared = 38
+    /// The generation cannot be prepared; says why.
+    case refused = 39
+    /// The generation is served.
+    case committed = 40
+    /// Read the configuration anew; only the console asks for it.
+    case reload = 41
+    /// No request that was admitted under a generation below this one is in flight; only the ingress says so.
+    case released = 42
     // Streams between two workers.
     /// Opens a stream; carries the request's head.
     case open = 64
@@ -54,14 +74,18 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     /// The payload lengths this type may have, in bytes.
     public var payloadBounds: ClosedRange<Int> {
         switch self {
-        case .ping, .pong, .served, .lost, .condemnProducer: 8...8
+        case .ping, .pong, .served, .lost, .condemnProducer, .commit, .abandon, .release, .prepared, .committed,
+            .reload,
+            .released:
+            8...8
         case .begin, .drain, .end: 0...0
         case .credit: 4...4
         case .cancel, .reset: 1...1
         case .data, .lastData: 1...FrameHead.maximumData
         case .routeState: 5...5
         case .ready: 1...4096
-        case .segment, .generation, .attach, .listener, .condemn: 1...FrameHead.maximumControl
+        case .segment, .generation, .attach, .listener, .condemn, .prepare, .refused, .reloadResult:
+            1...FrameHead.maximumControl
         case .open, .head: 1...FrameHead.maximumHead
         }
     }

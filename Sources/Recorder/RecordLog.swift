@@ -20,7 +20,8 @@ final class RecordLog {
     let library: CryptoLibrary
     let log: Log
     let counters: Counters
-    let generation: RecorderGeneration
+    /// What is in force.
+    var generation: RecorderGeneration
     private let builder: RecordBuilder
     private(set) var file: LogFile
     /// The time of the file's first line, as its text.

@@ -24,12 +24,13 @@ public final class Recorder: WorkerRole {
     let context: WorkerContext
     let loop: PollLoop
     let supervision: Supervision
-    let generation: RecorderGeneration
+    private(set) var generation: RecorderGeneration
     let log: RecordLog
     var producers: [Producer] = []
     private let syncing: SyncThread
     private var resting: PollLoop.Timer?
     private var retrying: PollLoop.Timer?
+    private var ticking: PollLoop.Timer?
     private var isDrainBusy = false
     private var isEnding = false
 
@@ -87,6 +88,28 @@ public final class Recorder: WorkerRole {
             removeOld()
         }
         tick()
+    }
+
+    /// Takes over how often is synced, when files end and how long they are kept. The chain goes on: what it is made with cannot change.
+    public func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void {
+        let next = try GenerationRefusal.decoding(RecorderGeneration.self, bytes)
+        guard next.file == generation.file, next.routes == generation.routes, next.signingKey == generation.signingKey,
+            next.checkpointKey == generation.checkpointKey
+        else { throw GenerationRefusal("it is for another audit log") }
+        return { [unowned self] in
+            let isOtherReserve = next.reserve != generation.reserve
+            generation = next
+            log.generation = next
+            // The time that runs may be much longer than the new one.
+            if let ticking { loop.cancel(ticking) }
+            tick()
+            // While the disk is full, `tryAgain` looks after the reserve.
+            if isOtherReserve, !isStopped {
+                _ = log.giveUpReserve()
+                log.holdReserve()
+            }
+            lastRemoval = 0
+        }
     }
 
     /// The supervisor stops the daemon: every producer has ended.
@@ -165,7 +188,7 @@ public final class Recorder: WorkerRole {
 
     /// What happens every `audit.sync`: syncs what passed, rotates, looks whether the log is still there.
     private func tick() {
-        loop.after(max(10_000_000, generation.sync)) { [unowned self] in
+        ticking = loop.after(max(10_000_000, generation.sync)) { [unowned self] in
             keepHouse()
             tick()
         }
@@ -198,7 +221,7 @@ public final class Recorder: WorkerRole {
             }
         }
         // By the clock of now: the rotation above may have removed old files later than `now`.
-        if PollLoop.now() - lastRemoval > 3_600_000_000_000 { removeOld() }
+        if lastRemoval == 0 || PollLoop.now() - lastRemoval > 3_600_000_000_000 { removeOld() }
     }
 
     private func removeOld() {

@@ -25,8 +25,13 @@ public final class RecordBuilder {
     }
 
     /// Begins a record, and forgets the one before.
-    /// - Parameter time: nanoseconds since 1970; the present if nil.
-    public func begin(_ kind: RecordKind, _ direction: RecordDirection?, at time: UInt64? = nil) {
+    /// - Parameters:
+    ///   - time: nanoseconds since 1970; the present if nil.
+    ///   - maximumValue: bytes of a value that are recorded whole from here on; as before if nil.
+    public func begin(
+        _ kind: RecordKind, _ direction: RecordDirection?, at time: UInt64? = nil, maximumValue: Int? = nil
+    ) {
+        if let maximumValue { line.maximumValue = max(64, maximumValue) }
         if !hidden.isEmpty { hidden.removeAll(keepingCapacity: true) }
         line.begin(kind, direction, at: time ?? RecordTime.now())
     }

@@ -43,15 +43,14 @@ public final class RecordDesk {
     }
 
     /// Takes over the ring that the supervisor handed to this worker. The library is loaded in the worker's warm-up.
-    /// - Parameter maximumValue: bytes of a value that are recorded whole.
     /// - Throws: `LinkViolation.badPayload` if there is no ring, or what was handed over is none.
-    public init(_ context: WorkerContext, loop: EpollLoop, maximumValue: Int) throws(LinkViolation) {
+    public init(_ context: WorkerContext, loop: EpollLoop) throws(LinkViolation) {
         guard let handed = context.ring else { throw .badPayload }
         self.loop = loop
         counters = context.counters
         do {
             let library = try CryptoLibrary.load()
-            builder = try RecordBuilder(library, maximumValue: maximumValue)
+            builder = try RecordBuilder(library, maximumValue: 0)
             ring = try RecordRingProducer(data: handed.data, progress: handed.progress)
         } catch {
             throw .badPayload
@@ -69,9 +68,9 @@ public final class RecordDesk {
 
     deinit { close(bell) }
 
-    /// Begins a record in the one builder there is.
-    public func begin(_ kind: RecordKind, _ direction: RecordDirection) -> RecordBuilder {
-        builder.begin(kind, direction)
+    /// Begins a record in the one builder there is, with so many bytes of a value recorded whole.
+    public func begin(_ kind: RecordKind, _ direction: RecordDirection, maximumValue: Int) -> RecordBuilder {
+        builder.begin(kind, direction, maximumValue: maximumValue)
         return builder
     }
 

@@ -7,7 +7,8 @@ struct RecordLine {
     private static let budget = 240 << 10
 
     private let digests: SHA256
-    private let maximumValue: Int
+    /// Bytes of a value that are recorded whole.
+    var maximumValue: Int
 
     private(set) var bytes: [UInt8] = []
     private(set) var request: UInt64 = 0

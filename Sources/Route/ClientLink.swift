@@ -25,7 +25,10 @@ final class ClientLink: PeerLinkDelegate {
 
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
         let open = try RequestOpen(decoding: payload)
-        guard open.bodyLength <= route.generation.requestBody, open.method == .post || open.bodyLength == 0 else {
+        // One that is not known any more is refused when it is whole. Nobody can speak of one that is not prepared here.
+        guard open.generation <= route.generations.newest else { throw .notPermitted }
+        let limit = route.generations.find(open.generation)?.generation.requestBody ?? .max
+        guard open.bodyLength <= limit, open.method == .post || open.bodyLength == 0 else {
             throw .badPayload
         }
         route.context.counters.add(.requestsPost)

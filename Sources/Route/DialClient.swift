@@ -27,7 +27,8 @@ final class DialClient: PeerLinkDelegate {
     private let context: WorkerContext
     private let loop: EpollLoop
     private let supervision: Supervision
-    private let generation: RouteGeneration
+    /// In force.
+    var generation: RouteGeneration
     private var link: PeerLink?
     private var companion: DescriptorSocket?
     private var unasked: [Wish] = []

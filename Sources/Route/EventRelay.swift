@@ -32,7 +32,7 @@ final class EventRelay {
         self.exchange = exchange
         context = exchange.replyContext(isStream: true)
         var limits = EventLimits()
-        limits.eventBytes = Int(clamping: exchange.route.generation.event)
+        limits.eventBytes = Int(clamping: exchange.settings.generation.event)
         parser = EventParser(limits: limits)
         isHeadSent = exchange.open.session?.use != .opening
     }
@@ -114,7 +114,9 @@ final class EventRelay {
 
     /// A comment now and then keeps a quiet stream from being taken for a dead one.
     func keepAlive(_ now: NIODeadline) {
-        guard isHeadSent, !isHeldBack, now - exchange.lastSent >= .nanoseconds(Int64(route.generation.keepAlive)) else {
+        guard isHeadSent, !isHeldBack,
+            now - exchange.lastSent >= .nanoseconds(Int64(exchange.settings.generation.keepAlive))
+        else {
             return
         }
         try? EventEncoding.appendComment(EventRelay.keepAlive.span, to: &exchange.unsent)

@@ -38,6 +38,7 @@ final class GatewayCall: UpstreamReader {
     }
 
     private let route: Route
+    let settings: RouteSettings
     private let method: ExchangeMethod
     private let session: [UInt8]?
     private let revision: ProtocolRevision?
@@ -90,6 +91,7 @@ final class GatewayCall: UpstreamReader {
         self.revision = revision
         self.body = body
         self.route = route
+        settings = route.settings
         self.done = done
     }
 

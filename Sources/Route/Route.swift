@@ -5,6 +5,7 @@ import Glibc
 import Link
 import MCP
 import NIOCore
+import NormalForms
 import Policy
 import Records
 import StrictJSON
@@ -16,7 +17,7 @@ import Worker
 public final class Route: WorkerRole {
     let context: WorkerContext
     let loop: EpollLoop
-    let generation: RouteGeneration
+    var generations: ServedGenerations<RouteSettings>
     private let supervision: Supervision
     let pool: UpstreamPool
     let head: UpstreamHead
@@ -25,10 +26,8 @@ public final class Route: WorkerRole {
     var serverRequests = ServerRequests()
     private let helper: HelperThread
     private var clients: ClientLink?
-    let policy: RoutePolicy
     let records: RecordDesk
-    /// The route's labels, for records.
-    let labels: [Identity.Label]
+    private let library: UnicodeLibrary
     /// The loop's; the helper thread makes its own for each message.
     private var evaluator: PolicyEvaluator
     private var callers: PolicyCallers
@@ -65,23 +64,25 @@ public final class Route: WorkerRole {
         self.context = context
         self.loop = loop
         self.supervision = supervision
-        generation = try context.decode(RouteGeneration.self)
+        let settings: RouteSettings
+        do throws(GenerationRefusal) {
+            settings = try RouteSettings(context.configuration, number: context.generation)
+        } catch {
+            context.log.error("\(error.text)")
+            throw .badPayload
+        }
+        let generation = settings.generation
+        library = settings.policy.library
+        generations = ServedGenerations(settings, number: context.generation)
         do {
             sessions = try UpstreamSessions(context, generation)
         } catch {
             context.log.error("sessions cannot be kept: \(error)")
             throw .badPayload
         }
-        do {
-            policy = try RoutePolicy(generation)
-        } catch {
-            context.log.error("the policy cannot be used: \(error)")
-            throw .badPayload
-        }
-        records = try RecordDesk(context, loop: loop, maximumValue: Int(clamping: generation.maximumValue))
-        labels = generation.labels.map { Identity.Label(name: $0.name, value: $0.value) }
-        evaluator = PolicyEvaluator(policy.library)
-        callers = PolicyCallers(policy.library)
+        records = try RecordDesk(context, loop: loop)
+        evaluator = PolicyEvaluator(library)
+        callers = PolicyCallers(library)
         let dialing = DialClient(context, loop: loop, supervision: supervision, generation: generation)
         pool = UpstreamPool(context, loop: loop, generation: generation, dialing: dialing)
         head = UpstreamHead(generation)
@@ -198,7 +199,9 @@ public final class Route: WorkerRole {
     func caller(_ identity: Identity) -> PolicyCaller { callers.caller(identity) }
 
     /// The phases `confirmRoute` and `inspectRequest`.
-    func confirm(_ body: ByteBuffer, _ open: RequestOpen) throws(GatewayError) -> ConfirmedMessage {
+    func confirm(
+        _ body: ByteBuffer, _ open: RequestOpen, _ policy: RoutePolicy
+    ) throws(GatewayError) -> ConfirmedMessage {
         defer { tape.shrink(toCapacity: Route.tapeNodes) }
         let caller = caller(open.identity)
         return try ConfirmedMessage(
@@ -207,9 +210,9 @@ public final class Route: WorkerRole {
 
     /// The same for a large message.
     func confirmElsewhere(
-        _ body: ByteBuffer, _ open: RequestOpen, then: @escaping (Result<ConfirmedMessage, GatewayError>) -> Void
+        _ body: ByteBuffer, _ open: RequestOpen, _ policy: RoutePolicy,
+        then: @escaping (Result<ConfirmedMessage, GatewayError>) -> Void
     ) {
-        let policy = policy
         let caller = caller(open.identity)
         let read: @Sendable () -> Result<ConfirmedMessage, GatewayError> = {
             var tape = JSONTape()
@@ -234,10 +237,10 @@ public final class Route: WorkerRole {
 
     /// The same for a large message.
     func readElsewhere(_ text: ByteBuffer, _ context: ReplyContext?, then: @escaping (ReadReply?) -> Void) {
-        let policy = policy
+        let library = library
         let read: @Sendable () -> ReadReply? = {
             var tape = JSONTape()
-            var evaluator = PolicyEvaluator(policy.library)
+            var evaluator = PolicyEvaluator(library)
             let text = text
             return ReadReply(text.readableBytesUInt8Span, Route.replyParser, &tape, context, &evaluator)
         }

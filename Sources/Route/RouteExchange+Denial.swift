@@ -14,7 +14,9 @@ extension RouteExchange {
         }
         let action: MessageAction = verdict.action == .allow ? .allow : verdict.passes ? .audit : .block
         counters.countMessage(method: message.method.rawValue, action)
-        if case .rule(let index) = verdict.cause { counters.countDecision(rule: index) }
+        if case .rule(let index) = verdict.cause {
+            counters.countDecision(rule: Int(settings.generation.ruleSlots[index]))
+        }
     }
 
     /// The client's message ends here.
@@ -57,7 +59,7 @@ extension RouteExchange {
             route.endUpstreamSession(beganSession, revision)
         }
         guard let callID else { return refuse(denial.error) }
-        let isResult = message?.method == .toolsCall && route.policy.denials == .result
+        let isResult = message?.method == .toolsCall && settings.policy.denials == .result
         guard isResult else { return refuse(denial.error) }
         send(200, denial.result(id: callID, requestID: open.requestID, isAnswer: true, isModern: open.isModern))
     }
@@ -65,7 +67,7 @@ extension RouteExchange {
     /// The body of the answer in place of one that is withheld.
     func withheldBody(_ denial: Denial, _ callID: [UInt8]) -> [UInt8] {
         // What a stream taken up again answers, nobody knows here; an error is an answer to everything.
-        guard message?.method == .toolsCall, route.policy.denials == .result else {
+        guard message?.method == .toolsCall, settings.policy.denials == .result else {
             return denial.error.body(id: callID, requestID: open.requestID)
         }
         return denial.result(id: callID, requestID: open.requestID, isAnswer: true, isModern: open.isModern)

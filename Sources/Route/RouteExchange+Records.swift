@@ -11,20 +11,21 @@ import Telemetry
 /// The phases `recordRequest` and `recordReply`: nothing goes on, in either direction, before it is on record (DESIGN 10).
 extension RouteExchange {
     /// Whether a message that could not be recorded may go on all the same.
-    private var mayPassUnrecorded: Bool { route.generation.onFailure == .allow }
+    private var mayPassUnrecorded: Bool { settings.generation.onFailure == .allow }
 
     /// Commits what `fill` writes. Nil: it could not be recorded.
     private func commit(
         _ kind: RecordKind, _ direction: RecordDirection, _ effect: RecordRing.Effect, blocks: Bool = false,
         _ fill: (RecordBuilder) -> Void
     ) -> UInt64? {
-        let record = route.records.begin(kind, direction)
+        let record = route.records.begin(kind, direction, maximumValue: settings.maximumValue)
         record.request(open.requestID)
-        if !route.labels.isEmpty { record.labels(open.identity.labels + route.labels) }
+        if !settings.labels.isEmpty { record.labels(open.identity.labels + settings.labels) }
         record.identity(open.identity)
-        record.text(.upstream, route.generation.upstream)
+        record.text(.upstream, settings.generation.upstream)
         if let session = open.session { record.text(.session, session.uuid.text) }
-        if !route.generation.policyHash.isEmpty { record.text(.policyHash, route.generation.policyHash) }
+        let policyHash = settings.generation.policyHash
+        if !policyHash.isEmpty { record.text(.policyHash, policyHash) }
         fill(record)
         do throws(RecordError) {
             return try route.records.commit(blocks: blocks, effect: effect)
@@ -160,7 +161,7 @@ extension RouteExchange {
 
     private func describe(_ verdict: PolicyVerdict?, _ record: RecordBuilder) {
         guard let verdict else { return record.text(.action, "allow") }
-        let policy = route.policy.compiled
+        let policy = settings.policy.compiled
         let isDenial = verdict.action == .deny
         record.text(.action, !isDenial ? "allow" : verdict.passes ? "audit" : "block")
         let cause = isDenial ? verdict.cause : verdict.noted ?? verdict.cause

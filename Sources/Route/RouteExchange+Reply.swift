@@ -48,9 +48,9 @@ extension RouteExchange {
             guard reserve(bytes.readableBytes) else {
                 return endUnread { answer(.capacity("too many messages at once")) }
             }
-            guard UInt64(replyBody.readableBytes + bytes.readableBytes) <= route.generation.reply else {
+            guard UInt64(replyBody.readableBytes + bytes.readableBytes) <= settings.generation.reply else {
                 return endUnread {
-                    answer(.upstreamUnreadable("it is larger than \(route.generation.reply) bytes"))
+                    answer(.upstreamUnreadable("it is larger than \(settings.generation.reply) bytes"))
                 }
             }
             if replyBody.readableBytes == 0 { replyBody = bytes } else { replyBody.writeImmutableBuffer(bytes) }

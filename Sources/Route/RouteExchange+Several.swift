@@ -69,5 +69,5 @@ extension RouteExchange {
 
 extension Route {
     /// Whether there are other routes.
-    var isOneOfSeveral: Bool { policy.owners != nil }
+    var isOneOfSeveral: Bool { settings.policy.owners != nil }
 }

@@ -32,6 +32,10 @@ final class RouteExchange: UpstreamReader {
 
     let route: Route
     let open: RequestOpen
+    /// Made of the generation that admitted the request.
+    let settings: RouteSettings
+    /// That generation is not known here: this worker was started after it, and nobody may decide by a mixture.
+    private let isUndecidable: Bool
     /// Gone when the link to the ingress is: the answer is then read for nobody.
     private(set) var link: PeerLink?
     private var owner: ClientLink?
@@ -80,6 +84,9 @@ final class RouteExchange: UpstreamReader {
 
     init(_ open: RequestOpen, route: Route, owner: ClientLink, link: PeerLink, stream: StreamID) {
         self.open = open
+        let admitting = route.generations.find(open.generation)
+        settings = admitting ?? route.settings
+        isUndecidable = admitting == nil
         self.owner = owner
         self.route = route
         self.link = link
@@ -103,7 +110,7 @@ final class RouteExchange: UpstreamReader {
         } else {
             body.writeImmutableBuffer(bytes)
         }
-        guard UInt64(body.readableBytes) <= min(open.bodyLength, route.generation.requestBody) else {
+        guard UInt64(body.readableBytes) <= open.bodyLength else {
             throw .badPayload
         }
         // The message is held here until it is whole; its size is bounded above.
@@ -132,16 +139,16 @@ final class RouteExchange: UpstreamReader {
     func whole() throws(LinkViolation) {
         guard !isOver, sentStatus == nil else { return }
         guard UInt64(body.readableBytes) == open.bodyLength else { throw .badPayload }
-        guard open.method == .post else { return forwardStream() }
+        guard open.method == .post else { return isUndecidable ? answer(.restarted) : forwardStream() }
         guard body.readableBytes > RouteExchange.largeMessage else {
             defer { keepBody() }
             do throws(GatewayError) {
-                return confirmed(try route.confirm(body, open))
+                return confirmed(try route.confirm(body, open, settings.policy))
             } catch {
                 return answer(error)
             }
         }
-        route.confirmElsewhere(body, open) { [self] result in
+        route.confirmElsewhere(body, open, settings.policy) { [self] result in
             switch result {
             case .success(let message): confirmed(message)
             case .failure(let error): answer(error)
@@ -161,6 +168,10 @@ final class RouteExchange: UpstreamReader {
         guard !isOver else { return }
         self.message = message
         number = route.makeNumber()
+        if isUndecidable {
+            if message.kind == .request { callID = message.id.map(bytes) }
+            return answer(.restarted)
+        }
         count(message)
         switch message.kind {
         case .request:
@@ -201,7 +212,7 @@ final class RouteExchange: UpstreamReader {
 
     /// What the phase `inspectReply` must know; nil where it has nothing to do. A stream brings the server's own messages too.
     func replyContext(isStream: Bool) -> ReplyContext? {
-        guard route.policy.isNamed || route.isOneOfSeveral else { return nil }
+        guard settings.policy.isNamed || route.isOneOfSeveral else { return nil }
         if let replyContext { return replyContext }
         let asked: ReplyContext.Asked =
             if let message {
@@ -218,10 +229,10 @@ final class RouteExchange: UpstreamReader {
             } else {
                 .unknown
             }
-        if !isStream, !route.policy.compiled.inspectsReplies {
-            guard asked.isEdited(of: route.policy) else { return nil }
+        if !isStream, !settings.policy.compiled.inspectsReplies {
+            guard asked.isEdited(of: settings.policy) else { return nil }
         }
-        let context = ReplyContext(asked, route.policy, route.caller(open.identity))
+        let context = ReplyContext(asked, settings.policy, route.caller(open.identity))
         replyContext = context
         return context
     }
@@ -408,4 +419,9 @@ final class RouteExchange: UpstreamReader {
         owner?.finished(stream)
         owner = nil
     }
+}
+
+extension GatewayError {
+    /// The worker that could have decided the request was restarted.
+    fileprivate static var restarted: GatewayError { .upstreamUnavailable("its worker was restarted") }
 }

@@ -7,6 +7,8 @@ import Worker
 
 /// What a connection tells the exchange it carries.
 protocol UpstreamReader: AnyObject {
+    /// Whose time limits hold.
+    var settings: RouteSettings { get }
     /// The answer's head, read in place; interim answers are skipped.
     func replyHead(_ head: borrowing ResponseHead, _ bytes: Span<UInt8>)
     /// A piece of the body.
@@ -33,7 +35,6 @@ final class UpstreamConnection: StreamSocketDelegate {
 
     private let pool: UpstreamPool
     private let loop: EpollLoop
-    private let generation: RouteGeneration
     private var socket: StreamSocket?
     /// Reads grow to what the answers need.
     private static let limits = SocketLimits(reads: 2048...128 << 10)
@@ -62,10 +63,9 @@ final class UpstreamConnection: StreamSocketDelegate {
     private(set) var idleSince = NIODeadline.now()
     private var lastProgress = NIODeadline.now()
 
-    init(pool: UpstreamPool, loop: EpollLoop, generation: RouteGeneration) {
+    init(pool: UpstreamPool, loop: EpollLoop) {
         self.pool = pool
         self.loop = loop
-        self.generation = generation
     }
 
     /// Serves a connected descriptor; `ready` is called if it can carry an exchange.
@@ -118,8 +118,10 @@ final class UpstreamConnection: StreamSocketDelegate {
 
     /// Tells its reader when nothing has come for longer than the request limit.
     func checkTime(_ now: NIODeadline) {
+        guard let reader else { return }
+        let generation = reader.settings.generation
         let isSilent = now - lastProgress > .nanoseconds(Int64(generation.requestTimeout))
-        if isSilent || now - startedAt > .nanoseconds(Int64(generation.requestLimit)) { reader?.replyStalled() }
+        if isSilent || now - startedAt > .nanoseconds(Int64(generation.requestLimit)) { reader.replyStalled() }
     }
 
     /// Ends the connection, and with it what the upstream does for the present exchange.

@@ -23,7 +23,8 @@ final class UpstreamPool {
     let dialing: DialClient
     private let context: WorkerContext
     private let loop: EpollLoop
-    private let generation: RouteGeneration
+    /// In force.
+    var generation: RouteGeneration
     private var idle: [UpstreamConnection] = []
     /// Event streams at most, beside the connections that carry calls: clients of the legacy era keep one open each.
     private let streamLimit: Int
@@ -132,7 +133,7 @@ final class UpstreamPool {
         open += 1
         context.counters.add(.upstreamConnections)
         setReachable(true)
-        let connection = UpstreamConnection(pool: self, loop: loop, generation: generation)
+        let connection = UpstreamConnection(pool: self, loop: loop)
         connections[ObjectIdentifier(connection)] = connection
         connection.begin(descriptor: descriptor) { [self] in giveBack(connection) }
     }

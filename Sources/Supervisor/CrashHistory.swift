@@ -1,19 +1,27 @@
 /// When a worker crashed, and what that means for its next start. Times are monotonic nanoseconds.
 struct CrashHistory: Sendable {
     /// The first wait.
-    let minimum: UInt64
+    private(set) var minimum: UInt64
     /// The longest wait; also how long a worker must have run for its next crash to count as the first.
-    let maximum: UInt64
+    private(set) var maximum: UInt64
     /// So many crashes within `window` are a crash loop.
-    let limit: Int
+    private(set) var limit: Int
     /// See `limit`.
-    let window: UInt64
+    private(set) var window: UInt64
 
     private var crashes: [UInt64] = []
     private var consecutive = 0
     private var readySince: UInt64?
 
     init(minimum: UInt64, maximum: UInt64, limit: Int, window: UInt64) {
+        self.minimum = minimum
+        self.maximum = maximum
+        self.limit = limit
+        self.window = window
+    }
+
+    /// Other limits; what has happened stays.
+    mutating func adopt(minimum: UInt64, maximum: UInt64, limit: Int, window: UInt64) {
         self.minimum = minimum
         self.maximum = maximum
         self.limit = limit

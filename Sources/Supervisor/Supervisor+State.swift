@@ -25,7 +25,7 @@ extension Supervisor {
             listeners: listeners.map {
                 ProcessTable.Listener(name: $0.use.rawValue, address: $0.address, served: served.contains($0.use))
             },
-            degraded: degradations)
+            degraded: degradations, reloads: reload.shown)
         if !processTable.segment.publish(table.encode()) { log.error("the process table does not fit its segment") }
         reportChange()
         announceReadiness()
@@ -59,7 +59,7 @@ extension Supervisor {
         lastStatus = status
     }
 
-    private var statusLine: String {
+    var statusLine: String {
         let away = inOrder.filter { $0.state != .running }.map { "\($0.label) \($0.shownState.name)" }
         return away.isEmpty ? "\(workers.count) workers, clients at \(address(.mcp))" : away.joined(separator: ", ")
     }

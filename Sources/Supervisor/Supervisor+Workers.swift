@@ -14,6 +14,7 @@ extension Supervisor {
         guard let transition = WorkerTable.transition(worker.state, event) else { return }
         worker.state = transition.next
         for action in transition.actions { perform(action, worker) }
+        reloadNotes(worker)
         publishState()
         if stopping { stopNextStage() }
     }
@@ -108,6 +109,8 @@ extension Supervisor {
         worker.pid = pid
         worker.control = connection
         worker.descriptors = companion
+        worker.owed.clear()
+        worker.released = 0
         connection.onFrame = { [unowned self, unowned worker] head, payload throws(LinkViolation) in
             try receive(head, payload, from: worker)
         }
@@ -120,10 +123,7 @@ extension Supervisor {
 
     /// Hands over everything a worker needs before it confines itself.
     private func introduce(_ worker: WorkerProcess) {
-        let content = encodedGeneration(worker)
-        let descriptor = unsafe content.withUnsafeBytes {
-            unsafe ck_sealed_data("mcpgw-generation", $0.baseAddress, $0.count)
-        }
+        let descriptor = sealedGeneration(worker, configuration, countedRules)
         guard descriptor >= 0 else {
             worker.killReason = "no memory for its configuration"
             return handle(.condemned, worker)
@@ -145,16 +145,28 @@ extension Supervisor {
         worker.control?.send(.begin)
     }
 
-    private func encodedGeneration(_ worker: WorkerProcess) -> [UInt8] {
+    /// A sealed memfd with a worker's part of a configuration, the caller's to close; negative if there is no memory.
+    func sealedGeneration(
+        _ worker: WorkerProcess, _ configuration: Configuration, _ countedRules: CountedRules
+    ) -> Int32 {
+        let content = encodedGeneration(worker, configuration, countedRules)
+        return unsafe content.withUnsafeBytes { unsafe ck_sealed_data("mcpgw-generation", $0.baseAddress, $0.count) }
+    }
+
+    private func encodedGeneration(
+        _ worker: WorkerProcess, _ configuration: Configuration, _ countedRules: CountedRules
+    ) -> [UInt8] {
         var writer = FieldWriter()
         switch worker.id.role {
         case .ingress: IngressGeneration(configuration, sessionKeys: sessionKeys).write(&writer)
         case .route:
             RouteGeneration(
-                configuration, index: Int(worker.id.index), eventKey: eventKeys[Int(worker.id.index)]
+                configuration, index: Int(worker.id.index), eventKey: eventKeys[Int(worker.id.index)],
+                countedRules: countedRules
             ).write(&writer)
         case .dialer: DialerGeneration(configuration).write(&writer)
-        case .console: ConsoleGeneration(configuration, owner: geteuid()).write(&writer)
+        case .console:
+            ConsoleGeneration(configuration, owner: geteuid(), countedRules: countedRules).write(&writer)
         case .recorder: RecorderGeneration(configuration, checkpointKey: checkpointKey).write(&writer)
         case .supervisor, .launcher: EmptyGeneration().write(&writer)
         }
@@ -187,6 +199,10 @@ extension Supervisor {
             try condemnPeer(message, reporter: worker)
         case (.condemnProducer, .running), (.condemnProducer, .draining):
             try condemnProducer(try NumberMessage(decoding: payload).number, reporter: worker)
+        case (.prepared, .running), (.refused, .running), (.committed, .running), (.reload, .running),
+            (.released, .running), (.prepared, .draining), (.refused, .draining), (.committed, .draining),
+            (.reload, .draining), (.released, .draining):
+            try receiveAboutGenerations(head.type, payload, from: worker)
         case (_, .killing), (_, .ending):
             break  // already sentenced
         default:
@@ -255,6 +271,10 @@ extension Supervisor {
     private func announceGone(_ worker: WorkerProcess) {
         forgetLinks(of: worker)
         for use in Listener.Use.allCases where server(of: use) == worker.id.role { served.remove(use) }
+        // Its requests are over, and its successor admits under the generation in force.
+        if worker.id.role == .ingress { releaseGenerations(before: generation) }
+        // Its successor numbers its requests anew.
+        if worker.id.role == .console { forgetConsoleAskers() }
     }
 
     private func announceDown(_ worker: WorkerProcess) {

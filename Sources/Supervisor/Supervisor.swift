@@ -13,7 +13,10 @@ import Telemetry
 ///
 /// One thread, one poll loop, no outside byte: it reads only its own configuration and the control frames of its workers.
 public final class Supervisor {
-    let configuration: Configuration
+    /// The configuration of the generation in force.
+    var configuration: Configuration
+    /// Which counter is which rule's.
+    var countedRules: CountedRules
     let topology: Topology
     let loop = PollLoop()
     let log = Log(role: .supervisor)
@@ -23,7 +26,9 @@ public final class Supervisor {
     let errorDescriptor: Int32
     let errorsToCopy: Int32
     let startedAt = PollLoop.now()
-    let generation: UInt64 = 1
+    /// The generation in force.
+    var generation: UInt64 = 1
+    var reload: ReloadState
 
     var workers: [Topology.WorkerID: WorkerProcess] = [:]
     var links: [Int: LiveLink] = [:]
@@ -63,9 +68,15 @@ public final class Supervisor {
     }
 
     /// Takes or binds everything the daemon needs, and becomes the unprivileged user.
+    ///
+    /// `load` reads the configuration anew, for a reload.
     /// - Throws: `StartError`; nothing has been started then.
-    public init(_ configuration: Configuration) throws(StartError) {
+    public init(
+        _ configuration: Configuration, load: @escaping ConfigurationSource
+    ) throws(StartError) {
         self.configuration = configuration
+        countedRules = CountedRules(configuration)
+        reload = ReloadState(load: load)
         topology = Topology(configuration)
         Supervisor.openStandardDescriptors()
         let needed = 128 + 16 * topology.workers.count
@@ -174,7 +185,7 @@ public final class Supervisor {
             case 0: return
             case SIGCHLD: reap()
             case SIGTERM, SIGINT: stop(reason: signal == SIGTERM ? "SIGTERM" : "SIGINT")
-            case SIGHUP: log.warning("SIGHUP: this version reads no configuration file, so there is nothing to reload")
+            case SIGHUP: reloadConfiguration(for: .signal)
             default: break
             }
         }
@@ -203,6 +214,7 @@ public final class Supervisor {
             return
         }
         stopping = true
+        abandonReload()
         log.info("\(reason): stopping, \(configuration.drainTimeout / 1_000_000_000) s for what is in flight")
         notifier.send("STOPPING=1\nSTATUS=Draining")
         loop.after(configuration.drainTimeout) { [unowned self] in

@@ -55,13 +55,8 @@ extension Counters {
         segment[MessageCounters.slot(method: method, action)] &+= 1
     }
 
-    /// Counts a rule's decision.
+    /// Counts a decision of the rule with this number, which is its own for as long as the daemon runs.
     public func countDecision(rule: Int) { segment[MessageCounters.slot(rule: rule)] &+= 1 }
-
-    /// Begins to count rules anew: they are those of another policy.
-    public func forgetDecisions() {
-        for rule in 0...MessageCounters.ruleLimit { segment[MessageCounters.slot(rule: rule)] = 0 }
-    }
 
     /// Notes how long a request took, in nanoseconds.
     public func noteDuration(_ nanoseconds: UInt64) {

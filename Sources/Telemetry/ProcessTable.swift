@@ -97,6 +97,26 @@ public struct ProcessTable: Equatable, Sendable {
         }
     }
 
+    /// What became of reloads.
+    public struct Reloads: Equatable, Sendable {
+        /// When the generation in force was loaded, in seconds since 1970 UTC.
+        public var loadedAt: UInt64
+        /// Reloads that left the old generation in force.
+        public var failures: UInt64
+        /// When the last of them was, in seconds since 1970 UTC; 0 if there was none.
+        public var lastFailureAt: UInt64
+        /// Why; empty if there was none.
+        public var lastFailure: String
+
+        /// No reload yet.
+        public init(loadedAt: UInt64 = 0, failures: UInt64 = 0, lastFailureAt: UInt64 = 0, lastFailure: String = "") {
+            self.loadedAt = loadedAt
+            self.failures = failures
+            self.lastFailureAt = lastFailureAt
+            self.lastFailure = lastFailure
+        }
+    }
+
     /// The supervisor's pid.
     public var supervisor: Int32
     /// The generation all workers serve.
@@ -115,11 +135,14 @@ public struct ProcessTable: Equatable, Sendable {
     public var listeners: [Listener]
     /// What is degraded, in words.
     public var degraded: [String]
+    /// Reloads.
+    public var reloads: Reloads
 
     /// A table.
     public init(
         supervisor: Int32, generation: UInt64, startedAt: UInt64, ready: Bool, draining: Bool, workers: [Worker],
-        routes: [Route], listeners: [Listener], degraded: [String]
+        routes: [Route], listeners: [Listener], degraded: [String],
+        reloads: Reloads = Reloads()
     ) {
         self.supervisor = supervisor
         self.generation = generation
@@ -130,6 +153,7 @@ public struct ProcessTable: Equatable, Sendable {
         self.routes = routes
         self.listeners = listeners
         self.degraded = degraded
+        self.reloads = reloads
     }
 
     /// The published bytes.
@@ -164,6 +188,10 @@ public struct ProcessTable: Equatable, Sendable {
         }
         writer.count(degraded.count)
         for line in degraded { writer.string(line) }
+        writer.u64(reloads.loadedAt)
+        writer.u64(reloads.failures)
+        writer.u64(reloads.lastFailureAt)
+        writer.string(reloads.lastFailure)
         return writer.bytes
     }
 
@@ -190,6 +218,9 @@ public struct ProcessTable: Equatable, Sendable {
         }
         degraded = []
         for _ in 0..<(try reader.count(elementBytes: 4)) { degraded.append(try reader.string(maximum: 4096)) }
+        reloads = Reloads(
+            loadedAt: try reader.u64(), failures: try reader.u64(), lastFailureAt: try reader.u64(),
+            lastFailure: try reader.string(maximum: 4096))
         try reader.finish()
     }
 }

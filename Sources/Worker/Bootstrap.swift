@@ -71,7 +71,8 @@ public enum Bootstrap {
         }
         let report = confine(arguments, log, recordDirectory: inherited.recordDirectory?.descriptor)
         return Outcome(
-            context: context, supervision: Supervision(companion: companion, log: context.log),
+            context: context,
+            supervision: Supervision(companion: companion, log: context.log, generation: inherited.generation),
             control: controlDescriptor,
             report: report.encode())
     }
@@ -126,7 +127,7 @@ public enum Bootstrap {
                 let descriptor = try companion.receive(message.ticket, count: 1)[0]
                 defer { close(descriptor) }
                 result.generation = message.number
-                result.configuration = try contents(of: descriptor)
+                result.configuration = try SealedContent.read(descriptor)
             case .segment:
                 let message = try SegmentMessage(decoding: payload.span)
                 let descriptors = try companion.receive(message.ticket, count: message.use.descriptorCount)
@@ -174,20 +175,5 @@ public enum Bootstrap {
         } else if count == 0 || (errno != EAGAIN && errno != EINTR) {
             exit(0)  // the supervisor is gone
         }
-    }
-
-    private static func contents(of descriptor: Int32) throws(LinkViolation) -> [UInt8] {
-        let size = ck_sealed_size(descriptor)
-        guard size > 0, size <= 64 << 20 else { throw .badPayload }
-        var bytes = [UInt8](repeating: 0, count: Int(size))
-        var done = 0
-        while done < bytes.count {
-            let count = unsafe bytes.withUnsafeMutableBytes {
-                unsafe pread(descriptor, $0.baseAddress.map { unsafe $0 + done }, $0.count - done, off_t(done))
-            }
-            guard count > 0 else { throw .badPayload }
-            done += count
-        }
-        return bytes
     }
 }

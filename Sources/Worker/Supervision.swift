@@ -15,10 +15,25 @@ public final class Supervision {
     private let companion: DescriptorSocket
     private let log: Log
 
-    /// A line that goes nowhere until a loop serves it.
-    public init(companion: DescriptorSocket, log: Log) {
+    private var prepared: PreparedGeneration
+    /// Switches to the prepared generation.
+    private var switchOver: (() -> Void)?
+
+    /// A line that goes nowhere until a loop serves it, of a worker that serves `generation`.
+    public init(companion: DescriptorSocket, log: Log, generation: UInt64 = 1) {
         self.companion = companion
         self.log = log
+        prepared = PreparedGeneration(serving: generation)
+    }
+
+    /// Asks for a reload; the role hears of its end under the same number.
+    public func reload(request: UInt64) {
+        sendFrame(.reload, NumberMessage(number: request).encode())
+    }
+
+    /// Reports that no request is in flight that was admitted under a generation below this one.
+    public func released(before number: UInt64) {
+        sendFrame(.released, NumberMessage(number: number).encode())
     }
 
     /// Reports that the peer of a link broke the protocol; the caller has closed its end.
@@ -62,6 +77,8 @@ public final class Supervision {
                 role?.serve(message, descriptor: descriptors[0])
             case .routeState:
                 role?.routeChanged(try RouteStateMessage(decoding: payload))
+            case .prepare, .commit, .abandon, .release, .reloadResult:
+                try receiveAboutGenerations(head.type, payload)
             case .drain:
                 role?.drain()
             default:
@@ -70,6 +87,42 @@ public final class Supervision {
         } catch {
             log.error("the supervisor sent a bad frame (\(error.text)); exiting")
             exit(70)
+        }
+    }
+
+    private func receiveAboutGenerations(_ type: FrameType, _ payload: Span<UInt8>) throws(LinkViolation) {
+        switch type {
+        case .prepare:
+            let message = try GenerationMessage(decoding: payload)
+            let descriptor = try companion.receive(message.ticket, count: 1)[0]
+            defer { close(descriptor) }
+            try prepared.prepare(message.number)
+            prepare(message.number, try SealedContent.read(descriptor))
+        case .commit:
+            let number = try NumberMessage(decoding: payload).number
+            try prepared.commit(number)
+            switchOver?()
+            switchOver = nil
+            sendFrame(.committed, NumberMessage(number: number).encode())
+        case .abandon:
+            let number = try NumberMessage(decoding: payload).number
+            try prepared.abandon(number)
+            switchOver = nil
+            role?.abandon(number)
+        case .release: role?.release(before: try NumberMessage(decoding: payload).number)
+        case .reloadResult: role?.reloadEnded(try ReloadResultMessage(decoding: payload))
+        default: throw .notPermitted
+        }
+    }
+
+    private func prepare(_ number: UInt64, _ bytes: [UInt8]) {
+        do throws(GenerationRefusal) {
+            guard let role else { throw GenerationRefusal("the worker has no role") }
+            switchOver = try role.prepare(bytes, number: number)
+            prepared.succeeded()
+            sendFrame(.prepared, NumberMessage(number: number).encode())
+        } catch {
+            sendFrame(.refused, RefusedMessage(generation: number, reason: error.text).encode())
         }
     }
 

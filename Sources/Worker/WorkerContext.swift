@@ -55,9 +55,9 @@ public final class WorkerContext {
     public let index: UInt16
     /// The role's name, or the route's.
     public let name: String
-    /// The number of the generation it serves.
+    /// The number of the generation it was started under.
     public let generation: UInt64
-    /// Its part of the generation, encoded.
+    /// Its part of that generation, encoded.
     public let configuration: [UInt8]
     /// Its counters.
     public let counters: Counters
@@ -134,6 +134,16 @@ public protocol WorkerRole: AnyObject {
     func serve(_ listener: ListenerMessage, descriptor: Int32)
     /// A route came up, or is down after a crash loop.
     func routeChanged(_ state: RouteStateMessage)
+    /// Makes ready for generation `number`, of which `bytes` are the role's part: builds everything that may fail, and changes nothing.
+    /// - Returns: what switches to it, and cannot fail. It is dropped if other workers cannot follow.
+    /// - Throws: `GenerationRefusal`; then all workers stay with what they serve.
+    func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void
+    /// The prepared generation is not to be served: whatever `prepare` keeps of it is forgotten.
+    func abandon(_ number: UInt64)
+    /// No request comes any more that was admitted under a generation below this one.
+    func release(before number: UInt64)
+    /// What came of a reload that this role asked for.
+    func reloadEnded(_ result: ReloadResultMessage)
     /// Take nothing new, finish what is in flight, then call `Supervision.finish`.
     func drain()
     /// The supervisor is gone.
@@ -147,6 +157,12 @@ extension WorkerRole {
     }
     /// A role that serves no listener is never given one; what comes anyway is closed.
     public func serve(_ listener: ListenerMessage, descriptor: Int32) { close(descriptor) }
+    /// Most roles keep nothing of a generation that is not served.
+    public func abandon(_ number: UInt64) {}
+    /// Most roles keep nothing of earlier generations.
+    public func release(before number: UInt64) {}
+    /// Most roles do not ask.
+    public func reloadEnded(_ result: ReloadResultMessage) {}
     /// Everything but the recorder ends with it.
     public func supervisorLost() { exit(0) }
     /// Most roles do not care.

@@ -29,9 +29,15 @@ private struct Sample {
     static func all(_ configuration: Configuration) -> [Sample] {
         [
             Sample(IngressGeneration(configuration, sessionKeys: sessionKeys)), Sample(DialerGeneration(configuration)),
-            Sample(ConsoleGeneration(configuration, owner: 4711)), Sample(EmptyGeneration()),
+            Sample(ConsoleGeneration(configuration, owner: 4711, countedRules: CountedRules(configuration))),
+            Sample(EmptyGeneration()),
             Sample(RecorderGeneration(configuration, checkpointKey: checkpointKey)),
-        ] + configuration.routes.indices.map { Sample(RouteGeneration(configuration, index: $0, eventKey: eventKey)) }
+        ]
+            + configuration.routes.indices.map {
+                Sample(
+                    RouteGeneration(
+                        configuration, index: $0, eventKey: eventKey, countedRules: CountedRules(configuration)))
+            }
     }
 }
 
@@ -158,7 +164,10 @@ private let sessionKeys = [
         #expect(ingress.queue == 1009)
         #expect([ingress.sessionIdle, ingress.sessionLifetime] == [1013, 1014])
         #expect(ingress.sessionKeys == sessionKeys)
-        let route = try RouteGeneration(decoding: encoded(RouteGeneration(configuration, index: 1, eventKey: eventKey)))
+        let route = try RouteGeneration(
+            decoding: encoded(
+                RouteGeneration(configuration, index: 1, eventKey: eventKey, countedRules: CountedRules(configuration)))
+        )
         #expect([route.name, route.authority, route.target] == ["name-of-1", "host-1.example:4001", "/target-1?x"])
         #expect(
             [route.reply, route.requestBody, route.requestTimeout, route.connectTimeout] == [1002, 1001, 1005, 1006])
@@ -178,7 +187,8 @@ private let sessionKeys = [
         #expect([recorder.retention, recorder.reserve] == [1019, 1020])
         let dialer = try DialerGeneration(decoding: encoded(DialerGeneration(configuration)))
         #expect(dialer.connectTimeout == 1006)
-        let console = try ConsoleGeneration(decoding: encoded(ConsoleGeneration(configuration, owner: 4711)))
+        let console = try ConsoleGeneration(
+            decoding: encoded(ConsoleGeneration(configuration, owner: 4711, countedRules: CountedRules(configuration))))
         #expect(console.owner == 4711)
         #expect(console.headTimeout == 1003)
         #expect(console.keyDigest == [UInt8](repeating: 77, count: 32))
@@ -196,7 +206,8 @@ private let sessionKeys = [
         let dialer = DialerGeneration(configuration)
         #expect(dialer.destinations.count == 20)
         for index in configuration.routes.indices {
-            let route = RouteGeneration(configuration, index: index, eventKey: eventKey)
+            let route = RouteGeneration(
+                configuration, index: index, eventKey: eventKey, countedRules: CountedRules(configuration))
             let allowed = dialer.destinations.filter { $0.id == route.destination }
             #expect(allowed.map(\.route) == [UInt16(index)])
             #expect(allowed.map(\.host) == ["host-\(index).example"])
@@ -222,7 +233,9 @@ private let sessionKeys = [
         for index in 0..<3 {
             let upstreams = (host: "host-\(index)", target: "target-\(index)", name: "name-of-\(index)")
             for other in 0..<3 {
-                let route = encoded(RouteGeneration(configuration, index: other, eventKey: eventKey))
+                let route = encoded(
+                    RouteGeneration(
+                        configuration, index: other, eventKey: eventKey, countedRules: CountedRules(configuration)))
                 expect(route, knows: upstreams.host, index == other, "route \(other)")
                 expect(route, knows: upstreams.target, index == other, "route \(other)")
                 expect(route, knows: upstreams.name, index == other, "route \(other)")
@@ -234,7 +247,7 @@ private let sessionKeys = [
             let dialer = encoded(DialerGeneration(configuration))
             expect(dialer, knows: upstreams.host, true, "dialer")
             expect(dialer, knows: upstreams.target, false, "dialer")
-            let console = encoded(ConsoleGeneration(configuration, owner: 0))
+            let console = encoded(ConsoleGeneration(configuration, owner: 0, countedRules: CountedRules(configuration)))
             for text in [upstreams.host, upstreams.target, upstreams.name] {
                 expect(console, knows: text, false, "console")
             }

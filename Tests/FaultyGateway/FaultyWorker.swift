@@ -97,6 +97,8 @@ final class FaultyWorker: WorkerRole {
         send(frame(.open, writer.bytes, first) + frame(.lastData, Array(body.utf8), first), descriptor)
     }
 
+    func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void { {} }
+
     func drain() { exit(0) }
 
     private func waitForBytes(_ descriptor: Int32) {

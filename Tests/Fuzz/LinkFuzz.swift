@@ -128,14 +128,17 @@ private func fuzzPayload(_ input: inout FuzzInput) {
 /// Decodes a payload as everything its frame type may carry; what is accepted must encode to the same bytes.
 private func decodeAll(_ type: FrameType, _ payload: [UInt8]) {
     switch type {
-    case .generation: same(payload, (try? GenerationMessage(decoding: payload.span))?.encode())
+    case .generation, .prepare: same(payload, (try? GenerationMessage(decoding: payload.span))?.encode())
     case .segment: same(payload, (try? SegmentMessage(decoding: payload.span))?.encode())
     case .listener: same(payload, (try? ListenerMessage(decoding: payload.span))?.encode())
     case .attach: same(payload, (try? AttachMessage(decoding: payload.span))?.encode())
     case .routeState: same(payload, (try? RouteStateMessage(decoding: payload.span))?.encode())
     case .condemn: same(payload, (try? CondemnMessage(decoding: payload.span))?.encode())
-    case .ping, .pong, .served, .lost, .condemnProducer:
+    case .ping, .pong, .served, .lost, .condemnProducer, .commit, .abandon, .release, .prepared, .committed, .reload,
+        .released:
         same(payload, (try? NumberMessage(decoding: payload.span))?.encode())
+    case .refused: same(payload, (try? RefusedMessage(decoding: payload.span))?.encode())
+    case .reloadResult: same(payload, (try? ReloadResultMessage(decoding: payload.span))?.encode())
     case .open:
         same(payload, (try? DialOpen(decoding: payload.span))?.encode())
         guard let message = try? RequestOpen(decoding: payload.span) else { return }

@@ -27,7 +27,8 @@ struct Sample {
         let ticket = DescriptorTicket(number: max(1, random.number()))
         return [
             Sample(
-                GenerationMessage(number: random.number(), ticket: ticket), [.generation], encode: { $0.encode() },
+                GenerationMessage(number: random.number(), ticket: ticket), [.generation, .prepare],
+                encode: { $0.encode() },
                 decode: GenerationMessage.init(decoding:)),
             Sample(
                 SegmentMessage(
@@ -52,8 +53,20 @@ struct Sample {
                 CondemnMessage(link: random.number(), violation: pick(LinkViolation.allCases, &random)), [.condemn],
                 encode: { $0.encode() }, decode: CondemnMessage.init(decoding:)),
             Sample(
-                NumberMessage(number: random.number()), [.ping, .pong, .served, .lost], encode: { $0.encode() },
+                NumberMessage(number: random.number()),
+                [
+                    .ping, .pong, .served, .lost, .commit, .abandon, .release, .prepared, .committed, .reload,
+                    .released,
+                ], encode: { $0.encode() },
                 decode: NumberMessage.init(decoding:)),
+            Sample(
+                RefusedMessage(generation: random.number(), reason: random.text(maximum: 200)), [.refused],
+                encode: { $0.encode() }, decode: RefusedMessage.init(decoding:)),
+            Sample(
+                ReloadResultMessage(
+                    request: random.number(), isDone: Bool.random(using: &random), generation: random.number(),
+                    text: random.text(maximum: 200), warnings: random.list { $0.text() }),
+                [.reloadResult], encode: { $0.encode() }, decode: ReloadResultMessage.init(decoding:)),
             Sample(
                 DialOpen(destination: random.number()), [.open], encode: { $0.encode() },
                 decode: DialOpen.init(decoding:)),

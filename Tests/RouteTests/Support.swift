@@ -83,7 +83,8 @@ final class LoneRoute {
             routes: [.init(name: "only", upstream: upstream)], stateDirectory: nil, runtimeDirectory: "")
         var writer = FieldWriter()
         let key = [UInt8](repeating: 7, count: RouteGeneration.eventKeyLength)
-        RouteGeneration(configuration, index: 0, eventKey: key).write(&writer)
+        RouteGeneration(configuration, index: 0, eventKey: key, countedRules: CountedRules(configuration)).write(
+            &writer)
         return writer.bytes
     }
 

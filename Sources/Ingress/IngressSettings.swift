@@ -1,0 +1,111 @@
+import Configuration
+import Crypto
+import Identity
+import Worker
+
+/// Everything that the ingress makes of one generation. Never changes: a request keeps that of the generation which admits it, from its head on.
+final class IngressSettings {
+    /// The generation's number.
+    let number: UInt64
+    let generation: IngressGeneration
+    /// Which route a message belongs to; nil where there is one.
+    let routing: Routing?
+    /// Who asks. No other role has the keys.
+    let authenticator: Authenticator
+    /// Nobody uses it any more.
+    private let ended: (UInt64) -> Void
+
+    /// Builds everything that may fail.
+    /// - Throws: `GenerationRefusal`.
+    init(_ bytes: [UInt8], number: UInt64, ended: @escaping (UInt64) -> Void) throws(GenerationRefusal) {
+        self.number = number
+        self.ended = ended
+        generation = try GenerationRefusal.decoding(IngressGeneration.self, bytes)
+        do {
+            routing = try Routing(generation)
+        } catch {
+            throw GenerationRefusal("names cannot be compared: \(error)")
+        }
+        do {
+            authenticator = try Authenticator(
+                try CryptoLibrary.load(), isRequired: generation.requiresAuthentication, keys: generation.keys,
+                labelClaims: generation.labelClaims)
+        } catch {
+            throw GenerationRefusal("nobody can be authenticated: \(error)")
+        }
+    }
+
+    deinit { ended(number) }
+}
+
+/// What the first settings call, which are made before there is an ingress.
+final class LaterEnd {
+    var call: ((UInt64) -> Void)?
+}
+
+/// The generations under which requests are in flight, so that routes need not keep the others.
+struct UsedGenerations {
+    private final class Reference {
+        weak var settings: IngressSettings?
+        init(_ settings: IngressSettings) { self.settings = settings }
+    }
+
+    private var used: [UInt64: Reference] = [:]
+    /// What was last reported: nothing is in flight below it.
+    private var reported: UInt64
+
+    /// The generation that the worker was started under.
+    init(_ settings: IngressSettings) {
+        reported = settings.number
+        used[settings.number] = Reference(settings)
+    }
+
+    /// A generation came into force.
+    mutating func began(_ settings: IngressSettings) { used[settings.number] = Reference(settings) }
+
+    /// The settings of a generation that is still in use.
+    func find(_ number: UInt64) -> IngressSettings? { used[number]?.settings }
+
+    /// A generation is used no more. Returns the generation below which none is, if that is news.
+    mutating func ended(_ number: UInt64) -> UInt64? {
+        guard used.removeValue(forKey: number) != nil, let oldest = used.keys.min(), oldest > reported else {
+            return nil
+        }
+        reported = oldest
+        return oldest
+    }
+}
+
+/// From one generation to the next.
+extension Ingress {
+    /// The generation in force: for what is the worker's and not one request's.
+    var generation: IngressGeneration { settings.generation }
+
+    /// The settings of the generation that admitted a request.
+    func settings(of number: UInt64) -> IngressSettings {
+        number == settings.number ? settings : usedGenerations.find(number) ?? settings
+    }
+
+    /// Makes ready for a generation; requests whose heads come after the switch are admitted under it.
+    public func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void {
+        let next = try IngressSettings(bytes, number: number, ended: noteEnded)
+        guard next.generation.routes.map(\.name) == generation.routes.map(\.name) else {
+            throw GenerationRefusal("it has other routes")
+        }
+        return { [unowned self] in
+            usedGenerations.began(next)
+            settings = next
+            access.adopt(next.generation)
+        }
+    }
+
+    /// What to do when nobody uses a generation any more: in a turn of its own, since that may be in the middle of anything.
+    var noteEnded: (UInt64) -> Void {
+        { [weak self] number in
+            self?.loop.execute {
+                guard let oldest = self?.usedGenerations.ended(number) else { return }
+                self?.supervision.released(before: oldest)
+            }
+        }
+    }
+}
