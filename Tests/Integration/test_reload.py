@@ -64,7 +64,7 @@ def policy(directory):
 def echo():
     def answer(request):
         return request.text(request.params["arguments"]["text"])
-    with ScriptedUpstream({"tools/call": answer}) as server:
+    with ScriptedUpstream({"tools/call": answer}, sessions=False) as server:
         yield server
 
 
@@ -205,7 +205,7 @@ def test_requests_in_flight_end_under_the_policy_that_admitted_them(make_gateway
             waiting.set()
             assert release.wait(60)
         return request.text("tails" if text == "slow" else text)
-    with ScriptedUpstream({"tools/call": answer}) as upstream:
+    with ScriptedUpstream({"tools/call": answer}, sessions=False) as upstream:
         gateway = make_gateway(upstream.url, "--policy", policy.path).start()
         connection = Connection(gateway.url)
         headers, body = tool_call("echo", {"text": "slow"}, 1, "modern")
