@@ -49,7 +49,7 @@ public final class Authenticator {
     public func stillServes(_ identity: Identity, of former: Authenticator, _ now: UInt64) -> Bool {
         switch identity.method {
         case .anonymous: !isRequired
-        case .apiKey: keys.keeps(identity.subject, of: former.keys, now: now)
+        case .apiKey: keys.keeps(identity, of: former.keys, now: now)
         // Nobody checks such credentials here.
         case .jwt, .oauth, .certificate, .peer: false
         }

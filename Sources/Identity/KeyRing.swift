@@ -17,8 +17,14 @@ public final class KeyRing {
     private let hash: SHA256
     private let digests: [SIMD4<UInt64>]
     private let identities: [Identity]
-    /// Where the keys of a subject are.
-    private let positions: [String: [Int]]
+    /// Where the keys of each owner are.
+    private let positions: [Owner: [Int]]
+
+    /// Whose a key is; one may have several.
+    private struct Owner: Hashable {
+        let name: String
+        let tenant: String
+    }
 
     /// Keeps keys.
     /// - Throws: `KeyRing.Fault` for keys that name nobody for certain, `CryptoError` if the library refuses.
@@ -36,7 +42,7 @@ public final class KeyRing {
                 subject: key.name, method: .apiKey, roles: key.roles, tenant: key.tenant,
                 labels: key.labels.map { Identity.Label(name: $0.name, value: $0.value) }, expiry: key.expiry)
         }
-        positions = Dictionary(grouping: keys.indices) { keys[$0].name }
+        positions = Dictionary(grouping: keys.indices) { Owner(name: keys[$0].name, tenant: keys[$0].tenant) }
     }
 
     /// Whether there are none.
@@ -58,9 +64,10 @@ public final class KeyRing {
         return found == 0 ? nil : identities[Int(found) - 1]
     }
 
-    /// Whether all keys that a subject had in an earlier ring are its keys here too, and none is over: which of them it showed, nobody knows any more.
-    func keeps(_ subject: String, of former: KeyRing, now: UInt64) -> Bool {
-        guard let before = former.positions[subject], let here = positions[subject] else { return false }
+    /// Whether all keys that somebody had in an earlier ring are his here too, and none is over: which of them he showed, nobody knows any more.
+    func keeps(_ identity: Identity, of former: KeyRing, now: UInt64) -> Bool {
+        let owner = Owner(name: identity.subject, tenant: identity.tenant)
+        guard let before = former.positions[owner], let here = positions[owner] else { return false }
         return before.allSatisfy { old in
             here.contains { digests[$0] == former.digests[old] && !identities[$0].isExpired(now) }
         }

@@ -51,14 +51,9 @@ struct UsedGenerations {
     }
 
     private var used: [UInt64: Reference] = [:]
-    /// What was last reported: nothing is in flight below it.
-    private var reported: UInt64
 
     /// The generation that the worker was started under.
-    init(_ settings: IngressSettings) {
-        reported = settings.number
-        used[settings.number] = Reference(settings)
-    }
+    init(_ settings: IngressSettings) { began(settings) }
 
     /// A generation came into force.
     mutating func began(_ settings: IngressSettings) { used[settings.number] = Reference(settings) }
@@ -66,14 +61,8 @@ struct UsedGenerations {
     /// The settings of a generation that is still in use.
     func find(_ number: UInt64) -> IngressSettings? { used[number]?.settings }
 
-    /// A generation is used no more. Returns the generation below which none is, if that is news.
-    mutating func ended(_ number: UInt64) -> UInt64? {
-        guard used.removeValue(forKey: number) != nil, let oldest = used.keys.min(), oldest > reported else {
-            return nil
-        }
-        reported = oldest
-        return oldest
-    }
+    /// A generation is used no more. False: it never was, since its reload was given up.
+    mutating func ended(_ number: UInt64) -> Bool { used.removeValue(forKey: number) != nil }
 }
 
 /// From one generation to the next.
@@ -103,8 +92,8 @@ extension Ingress {
     var noteEnded: (UInt64) -> Void {
         { [weak self] number in
             self?.loop.execute {
-                guard let oldest = self?.usedGenerations.ended(number) else { return }
-                self?.supervision.released(before: oldest)
+                guard self?.usedGenerations.ended(number) == true else { return }
+                self?.supervision.released(number)
             }
         }
     }

@@ -25,7 +25,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case abandon = 11
     /// What came of the console's `reload`.
     case reloadResult = 12
-    /// The ingress admits nothing more under generations below this one: routes forget them.
+    /// The ingress has nothing more that it admitted under this generation: routes forget it.
     case release = 13
     // Worker to supervisor.
     /// Confined and in its event loop; carries the confinement report.
@@ -48,7 +48,7 @@ public enum FrameType: UInt8, Sendable, CaseIterable {
     case committed = 40
     /// Read the configuration anew; only the console asks for it.
     case reload = 41
-    /// No request that was admitted under a generation below this one is in flight; only the ingress says so.
+    /// No request that was admitted under this generation is in flight, and none will be; only the ingress says so.
     case released = 42
     // Streams between two workers.
     /// Opens a stream; carries the request's head.

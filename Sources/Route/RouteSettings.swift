@@ -57,6 +57,6 @@ extension Route {
     /// The prepared generation is not to be served.
     public func abandon(_ number: UInt64) { generations.abandon() }
 
-    /// The ingress admits nothing any more under generations below this one.
-    public func release(before number: UInt64) { generations.release(before: number) }
+    /// The ingress has nothing any more that it admitted under this generation.
+    public func release(_ number: UInt64) { generations.release(number) }
 }

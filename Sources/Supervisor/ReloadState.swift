@@ -39,6 +39,8 @@ struct ReloadState {
     var nextAskers: [Asker] = []
     /// The newest number that was given. One that was refused is not used again.
     var lastGeneration: UInt64 = 1
+    /// Earlier generations under which the ingress may still have requests in flight.
+    var kept: Set<UInt64> = []
     /// What is shown of it.
     var shown: ProcessTable.Reloads
 

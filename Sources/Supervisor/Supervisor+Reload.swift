@@ -109,6 +109,7 @@ extension Supervisor {
     /// From here on the new generation is what workers are started under.
     private func enforce() {
         guard let running = reload.running else { return }
+        reload.kept.insert(generation)
         configuration = running.configuration
         countedRules = running.countedRules
         generation = running.generation
@@ -217,11 +218,8 @@ extension Supervisor {
             if reload.running?.generation == number { reloadHandle(.committed(worker.id)) }
         case .released:
             let number = try NumberMessage(decoding: payload).number
-            guard worker.id.role == .ingress, number > worker.released, number <= generation else {
-                throw .notPermitted
-            }
-            worker.released = number
-            releaseGenerations(before: number)
+            guard worker.id.role == .ingress, reload.kept.contains(number) else { throw .notPermitted }
+            releaseGeneration(number)
         case .reload:
             let number = try NumberMessage(decoding: payload).number
             let waiting = reload.askers.count + reload.nextAskers.count
@@ -231,8 +229,9 @@ extension Supervisor {
         }
     }
 
-    /// No request comes to the routes any more that was admitted under a generation below this one.
-    func releaseGenerations(before number: UInt64) {
+    /// No request comes to the routes any more that was admitted under this generation.
+    func releaseGeneration(_ number: UInt64) {
+        reload.kept.remove(number)
         for worker in workers.values where worker.id.role == .route && worker.state == .running {
             worker.control?.send(.release, NumberMessage(number: number).encode())
         }

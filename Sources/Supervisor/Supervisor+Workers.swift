@@ -110,7 +110,6 @@ extension Supervisor {
         worker.control = connection
         worker.descriptors = companion
         worker.owed.clear()
-        worker.released = 0
         connection.onFrame = { [unowned self, unowned worker] head, payload throws(LinkViolation) in
             try receive(head, payload, from: worker)
         }
@@ -264,6 +263,10 @@ extension Supervisor {
             }
         }
         if worker.id.role == .route { tellIngress(worker, isUp: true) }
+        // It admits under the generation in force, and what its predecessor admitted is over.
+        if worker.id.role == .ingress {
+            for number in Array(reload.kept) { releaseGeneration(number) }
+        }
         handOverListeners(to: worker)
         advanceStage()
     }
@@ -271,8 +274,6 @@ extension Supervisor {
     private func announceGone(_ worker: WorkerProcess) {
         forgetLinks(of: worker)
         for use in Listener.Use.allCases where server(of: use) == worker.id.role { served.remove(use) }
-        // Its requests are over, and its successor admits under the generation in force.
-        if worker.id.role == .ingress { releaseGenerations(before: generation) }
         // Its successor numbers its requests anew.
         if worker.id.role == .console { forgetConsoleAskers() }
     }

@@ -40,8 +40,6 @@ final class WorkerProcess {
     var accusations: [UInt64] = []
     /// The answers about generations that its process owes.
     var owed = OwedAnswers()
-    /// The generation below which its process, the ingress, has no request in flight.
-    var released: UInt64 = 0
     /// Whether it was ever ready: before that, a crash loop ends the daemon's start.
     var wasReady = false
 

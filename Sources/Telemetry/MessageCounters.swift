@@ -50,6 +50,9 @@ public enum MessageCounters {
 }
 
 extension Counters {
+    /// The present value of a slot of `MessageCounters`.
+    public func value(slot: Int) -> UInt64 { segment[slot] }
+
     /// Counts a client's message.
     public func countMessage(method: UInt8, _ action: MessageAction) {
         segment[MessageCounters.slot(method: method, action)] &+= 1

@@ -48,6 +48,6 @@ public struct ServedGenerations<Settings> {
         (number, current) = next
     }
 
-    /// Forgets the generations below this one, but not the one in force.
-    public mutating func release(before number: UInt64) { earlier.removeAll { $0.number < number } }
+    /// Forgets an earlier generation; the one in force stays.
+    public mutating func release(_ number: UInt64) { earlier.removeAll { $0.number == number } }
 }

@@ -31,8 +31,8 @@ public final class Supervision {
         sendFrame(.reload, NumberMessage(number: request).encode())
     }
 
-    /// Reports that no request is in flight that was admitted under a generation below this one.
-    public func released(before number: UInt64) {
+    /// Reports that no request is in flight that was admitted under this generation, and none will be.
+    public func released(_ number: UInt64) {
         sendFrame(.released, NumberMessage(number: number).encode())
     }
 
@@ -109,7 +109,7 @@ public final class Supervision {
             try prepared.abandon(number)
             switchOver = nil
             role?.abandon(number)
-        case .release: role?.release(before: try NumberMessage(decoding: payload).number)
+        case .release: role?.release(try NumberMessage(decoding: payload).number)
         case .reloadResult: role?.reloadEnded(try ReloadResultMessage(decoding: payload))
         default: throw .notPermitted
         }

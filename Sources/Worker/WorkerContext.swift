@@ -140,8 +140,8 @@ public protocol WorkerRole: AnyObject {
     func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void
     /// The prepared generation is not to be served: whatever `prepare` keeps of it is forgotten.
     func abandon(_ number: UInt64)
-    /// No request comes any more that was admitted under a generation below this one.
-    func release(before number: UInt64)
+    /// No request comes any more that was admitted under this generation.
+    func release(_ number: UInt64)
     /// What came of a reload that this role asked for.
     func reloadEnded(_ result: ReloadResultMessage)
     /// Take nothing new, finish what is in flight, then call `Supervision.finish`.
@@ -160,7 +160,7 @@ extension WorkerRole {
     /// Most roles keep nothing of a generation that is not served.
     public func abandon(_ number: UInt64) {}
     /// Most roles keep nothing of earlier generations.
-    public func release(before number: UInt64) {}
+    public func release(_ number: UInt64) {}
     /// Most roles do not ask.
     public func reloadEnded(_ result: ReloadResultMessage) {}
     /// Everything but the recorder ends with it.

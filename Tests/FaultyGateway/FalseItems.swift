@@ -26,6 +26,8 @@ final class FalseItems: WorkerRole, PeerLinkDelegate {
             link, descriptor: descriptors[0], loop: loop, supervision: supervision, delegate: self)
     }
 
+    func prepare(_ bytes: [UInt8], number: UInt64) -> () -> Void { {} }
+
     func drain() { exit(0) }
 
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) {

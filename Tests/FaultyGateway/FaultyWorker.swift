@@ -97,9 +97,24 @@ final class FaultyWorker: WorkerRole {
         send(frame(.open, writer.bytes, first) + frame(.lastData, Array(body.utf8), first), descriptor)
     }
 
-    func prepare(_ bytes: [UInt8], number: UInt64) throws(GenerationRefusal) -> () -> Void { {} }
+    /// The true answer follows by itself.
+    func prepare(_ bytes: [UInt8], number: UInt64) -> () -> Void {
+        switch fault {
+        case .preparesTwice: tell(.prepared, number)
+        case .preparesAnother: tell(.prepared, number + 1)
+        case .commitsUnasked: tell(.committed, number)
+        case .releasesUnasked: tell(.released, number)
+        case .reloadsUnasked: tell(.reload, number)
+        default: break
+        }
+        return {}
+    }
 
     func drain() { exit(0) }
+
+    private func tell(_ type: FrameType, _ number: UInt64) {
+        send(frame(type, NumberMessage(number: number).encode()), FaultyWorker.controlDescriptor)
+    }
 
     private func waitForBytes(_ descriptor: Int32) {
         var watched = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)

@@ -44,6 +44,16 @@ enum Fault: String, CaseIterable {
     case brokenItems = "broken-items"
     /// Lists tools of every route as its own (route).
     case foreignItems = "foreign-items"
+    /// Answers twice that it has prepared a generation.
+    case preparesTwice = "prepares-twice"
+    /// Answers that it has prepared a generation that nobody asked it for.
+    case preparesAnother = "prepares-another"
+    /// Answers that it serves a generation that it was only asked to prepare.
+    case commitsUnasked = "commits-unasked"
+    /// Says that nothing is in flight under a generation that is not in force yet, or not its to speak of.
+    case releasesUnasked = "releases-unasked"
+    /// Asks for a reload (any but the console).
+    case reloadsUnasked = "reloads-unasked"
     /// Brings a call of `exec_a` to every route (ingress).
     case misroutes
 }

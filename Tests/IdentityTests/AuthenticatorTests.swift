@@ -33,6 +33,45 @@ private let bob = "bob:key/with+signs=0123456789"
         #expect(one === other)
     }
 
+    /// What streams depend on that were opened under an earlier generation.
+    @Test func whoWasLetInByAnEarlierGenerationStaysForAsLongAsItsKeyDoes() throws {
+        let former = try served()
+        let (one, two) = (try former.identity(["X-API-Key: \(alice)"]), try former.identity(["X-API-Key: \(bob)"]))
+        let claimed = Identity(
+            subject: one.subject, method: one.method, tenant: one.tenant,
+            labels: [.init(name: "x", value: "y", isClaimed: true)])
+        let same = try authenticator([entry("bob", bob, roles: ["other"]), entry("alice", alice, tenant: "acme")])
+        #expect(same.stillServes(one, of: former, 1) && same.stillServes(two, of: former, 1))
+        #expect(same.stillServes(claimed, of: former, 1))
+        let changed: [(String, Authenticator)] = [
+            ("gone", try authenticator([entry("bob", bob)])),
+            ("exchanged", try authenticator([entry("alice", alice + "-new", tenant: "acme")])),
+            ("renamed", try authenticator([entry("alicia", alice, tenant: "acme")])),
+            ("of another tenant", try authenticator([entry("alice", alice, tenant: "other")])),
+            ("over", try authenticator([entry("alice", alice, tenant: "acme", expiry: 10)])),
+        ]
+        for (what, present) in changed {
+            #expect(!present.stillServes(one, of: former, 11), "\(what)")
+            #expect(!present.stillServes(claimed, of: former, 11), "\(what)")
+        }
+    }
+
+    @Test func oneOfSeveralKeysThatIsRevokedEndsWhatAnyOfThemOpened() throws {
+        let former = try authenticator([entry("alice", alice), entry("alice", bob)])
+        let one = try former.identity(["X-API-Key: \(alice)"])
+        let fewer = try authenticator([entry("alice", alice)])
+        let more = try authenticator([entry("alice", alice), entry("alice", bob), entry("alice", alice + "-third")])
+        #expect(!fewer.stillServes(one, of: former, 1))
+        #expect(more.stillServes(one, of: former, 1))
+    }
+
+    @Test func theAnonymousStayOnlyWhereNobodyIsAsked() throws {
+        let former = try authenticator([], isRequired: false)
+        let nobody = try former.identity([])
+        #expect(!(try served().stillServes(nobody, of: former, 1)))
+        #expect(try authenticator([entry("alice", alice)], isRequired: false).stillServes(nobody, of: former, 1))
+    }
+
     @Test func withoutACredentialNobodyIsServedWhereOneIsNeeded() throws {
         #expect(try served().failure([]) == .credentialMissing)
         #expect(try authenticator([]).failure([]) == .credentialMissing)

@@ -5,6 +5,7 @@ The program under test is FaultyGateway: the product with one role replaced by o
 
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -15,6 +16,7 @@ from harness.gateway import NOBODY
 from harness.http import Connection, call
 from harness.load import Load
 from harness.processes import peak_kilobytes
+from harness.reloading import GOOD, POLICY, File, asked, outcome
 from harness.scripted import ScriptedUpstream
 
 FAST = ("--supervision-ping-interval", "100ms", "--supervision-ping-timeout", "1s", "--supervision-start-timeout", "2s",
@@ -113,6 +115,21 @@ def test_a_worker_that_sends_a_body_where_none_belongs_is_condemned_by_its_peer(
     gateway = faulty(role, fault).launch()
     only_this_one_was_restarted(gateway, role, OF_ITS_ROLE[role, fault])
     it_serves(gateway)
+
+
+@pytest.mark.parametrize("role, fault", [
+    *((role, fault) for role in ("ingress", "route", "recorder", "console")
+      for fault in ("prepares-twice", "prepares-another", "commits-unasked", "releases-unasked")),
+    ("ingress", "reloads-unasked"), ("route", "reloads-unasked")])
+def test_a_worker_that_answers_a_reload_out_of_turn_is_replaced_and_the_others_switch(faulty, directory, role, fault):
+    policy = File(os.path.join(directory, "policy.yaml"), GOOD[0])
+    gateway = faulty(role, fault, "--policy", policy.path).start()
+    policy.write(POLICY.format(request="fine", reply="never"))
+    gateway.terminate(signal.SIGHUP)
+    only_this_one_was_restarted(gateway, role, "condemned: frame not permitted")
+    eventually(lambda: gateway.status()["generation"] == 2, lambda: f"generation 2\n{gateway.log()}")
+    with Connection(gateway.url) as connection:
+        assert [outcome(asked(connection, text)) for text in ("fine", "heads")] == ["denied", "passed"]
 
 
 def test_a_route_that_never_ends_an_event_alone_does_not_fill_the_ingress(faulty):

@@ -1,63 +1,23 @@
 """Reload: all workers switch or none, no request fails, none is decided by a mixture, and a bad file changes nothing."""
 
-import itertools
 import os
 import random
 import re
 import signal
 import subprocess
 import threading
-from collections import Counter
 
 import pytest
 
 from harness.eventually import eventually
 from harness.gateway import NOBODY
 from harness.http import Connection, call, tool_call
+from harness.reloading import BROKEN, GOOD, POLICY, File, Questions, asked, outcome, pids, reload
 from harness.scripted import ScriptedUpstream
-
-POLICY = """version: v1
-mode: enforce
-rules:
-  - name: no-{request}
-    match: {{tools: ["*"], arguments: {{text: ["*{request}*"]}}}}
-    action: deny
-  - name: rest
-    match: {{methods: ["*"]}}
-    action: allow
-response_patterns:
-  - name: no-{reply}
-    patterns: ["{reply}"]
-"""
-# Both keep "heads" and "tails" from passing, one in the request and the other in the reply, and the other way round: the request
-# judged by one policy and the reply by the other, each of them would pass once.
-GOOD = POLICY.format(request="heads", reply="tails"), POLICY.format(request="tails", reply="heads")
-BROKEN = (
-    "version: v1\nmode: enforce\nrules:\n\t- name: x\n",
-    "version: v1\nmode: sometimes\nrules: []\n",
-    "version: v1\nmode: enforce\nrules:\n  - name: x\n    action: destroy\n",
-    "version: v1\nmode: enforce\nmode: audit\nrules: []\n",
-    "",
-)
-
-
-class File:
-    """The policy file, which is always replaced as a whole."""
-
-    def __init__(self, path):
-        self.path = path
-        self.write(GOOD[0])
-
-    def write(self, text):
-        with open(self.path + ".new", "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(self.path + ".new", 0o644)
-        os.rename(self.path + ".new", self.path)
-
 
 @pytest.fixture
 def policy(directory):
-    return File(os.path.join(directory, "policy.yaml"))
+    return File(os.path.join(directory, "policy.yaml"), GOOD[0])
 
 
 @pytest.fixture
@@ -74,70 +34,11 @@ def reloadable(make_gateway, policy, echo):
                         "--supervision-crash-limit", "10000").start()
 
 
-def reload(gateway):
-    return gateway.command_line("reload", "--runtime-dir", gateway.runtime_directory)
-
-
 def hang_up(gateway):
     """SIGHUP to the supervisor, and the wait for the end of that reload."""
     before = gateway.notify.receive().count("READY=1")
     gateway.terminate(signal.SIGHUP)
     eventually(lambda: gateway.notify.receive().count("READY=1") > before, lambda: f"READY=1 again\n{gateway.log()}")
-
-
-def pids(gateway):
-    return {role: worker["pid"] for role, worker in gateway.workers().items()}
-
-
-def asked(connection, text, number=1):
-    reply = call(connection, "echo", {"text": text}, number, "modern")
-    return reply.json()
-
-
-def outcome(message):
-    if "error" in message:
-        return f"error {message['error']['code']}"
-    return "denied" if message["result"].get("isError") else "passed"
-
-
-class Questions:
-    """Asks from several connections until told to stop, and counts what becomes of each text."""
-
-    def __init__(self, url, connections=6):
-        self.url, self.outcomes, self.lock, self.stopping = url, Counter(), threading.Lock(), threading.Event()
-        self.numbers = itertools.count(1)
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(connections)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-
-    def run(self):
-        connection = None
-        for number in self.numbers:
-            if self.stopping.is_set() or number > 500_000:
-                return
-            text = ("heads", "tails", "fine")[number % 3]
-            try:
-                connection = connection or Connection(self.url)
-                self.note(text, outcome(asked(connection, text, number)))
-            except OSError as error:
-                self.note(text, f"broken: {error}")
-                connection = None
-
-    def note(self, text, what):
-        with self.lock:
-            self.outcomes[text, what] += 1
-
-    def total(self):
-        with self.lock:
-            return sum(self.outcomes.values())
 
 
 def test_a_hundred_reloads_under_load_fail_no_request_and_mix_nothing(reloadable, policy):

@@ -23,7 +23,8 @@ final class LoneRoute {
     private let ingress: Int32
     private var received: [UInt8] = []
 
-    init() throws {
+    /// A route that serves generation 1.
+    init(_ generation: [UInt8]? = nil) throws {
         var link: [Int32] = [-1, -1]
         var companion: [Int32] = [-1, -1]
         precondition(unsafe ck_stream_pair(&link, 64 * 1024) == 0 && ck_packet_pair(&companion) == 0)
@@ -36,7 +37,8 @@ final class LoneRoute {
             throw Unusable()
         }
         let context = WorkerContext(
-            arguments: arguments, generation: 1, configuration: try LoneRoute.generation(), counters: counters,
+            arguments: arguments, generation: 1, configuration: try generation ?? LoneRoute.generation(),
+            counters: counters,
             state: try UpstreamSessionTable.create(capacity: 8), segments: [], ring: try LoneRoute.ring(), rings: [],
             recordDirectory: nil)
         let supervision = Supervision(companion: DescriptorSocket(descriptor: companion[1]), log: context.log)
@@ -77,10 +79,12 @@ final class LoneRoute {
         }
     }
 
-    private static func generation() throws -> [UInt8] {
+    /// A part of a generation with what a test changes of the defaults.
+    static func generation(_ edit: (inout Configuration) -> Void = { _ in }) throws -> [UInt8] {
         let upstream = try UpstreamURL(parsing: "http://127.0.0.1:9/mcp", source: "a test")
-        let configuration = Configuration(
+        var configuration = Configuration(
             routes: [.init(name: "only", upstream: upstream)], stateDirectory: nil, runtimeDirectory: "")
+        edit(&configuration)
         var writer = FieldWriter()
         let key = [UInt8](repeating: 7, count: RouteGeneration.eventKeyLength)
         RouteGeneration(configuration, index: 0, eventKey: key, countedRules: CountedRules(configuration)).write(
@@ -164,10 +168,10 @@ func wire(_ type: FrameType, _ stream: StreamID, _ payload: [UInt8] = []) -> [UI
 }
 
 /// The frame that opens a legacy client's POST without a session.
-func post(_ stream: StreamID, bodyLength: Int) -> [UInt8] {
+func post(_ stream: StreamID, bodyLength: Int, generation: UInt64 = 1) -> [UInt8] {
     var writer = FieldWriter()
     let open = RequestOpen(
-        generation: 1, requestID: 1, identity: .anonymous, session: nil,
+        generation: generation, requestID: 1, identity: .anonymous, session: nil,
         revision: ProtocolRevision.v2025_11_25.rawValue,
         method: .post, acceptsJSON: true, acceptsEvents: true, isModern: false, bodyLength: UInt64(bodyLength))
     precondition(open.write(&writer))

@@ -20,6 +20,7 @@ import Testing
             ("runtime_dir", { $0.runtimeDirectory = "/other" }),
             ("sandbox", { $0.strictSandbox.toggle() }),
             ("audit_log", { $0.audit.file = "/other/log" }),
+            ("audit.signing_key", { $0.audit.signingKey = [1] }),
             ("session", { $0.sessions.idle += 1 }),
             ("the routes' names", { $0.routes.removeLast() }),
             ("the routes' names", { $0.routes[1].name = "other" }),

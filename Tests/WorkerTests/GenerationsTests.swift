@@ -57,7 +57,7 @@ import Testing
         #expect(served.find(2) == "two" && served.current == "one" && served.newest == 2)
         served.commit(keeps: true)
         #expect(served.find(1) == "one" && served.find(2) == "two" && served.current == "two" && served.number == 2)
-        served.release(before: 2)
+        served.release(1)
         #expect(served.find(1) == nil && served.find(2) == "two")
     }
 
@@ -72,7 +72,7 @@ import Testing
 
     @Test func theOneInForceIsNeverReleased() {
         var served = ServedGenerations("one", number: 1)
-        served.release(before: 100)
+        served.release(1)
         #expect(served.find(1) == "one")
     }
 
