@@ -164,6 +164,10 @@ public struct ProcessTable: Equatable, Sendable {
         writer.u64(startedAt)
         writer.bool(ready)
         writer.bool(draining)
+        writer.u64(reloads.loadedAt)
+        writer.u64(reloads.failures)
+        writer.u64(reloads.lastFailureAt)
+        writer.string(reloads.lastFailure)
         writer.count(workers.count)
         for worker in workers {
             writer.u8(worker.role.rawValue)
@@ -188,10 +192,6 @@ public struct ProcessTable: Equatable, Sendable {
         }
         writer.count(degraded.count)
         for line in degraded { writer.string(line) }
-        writer.u64(reloads.loadedAt)
-        writer.u64(reloads.failures)
-        writer.u64(reloads.lastFailureAt)
-        writer.string(reloads.lastFailure)
         return writer.bytes
     }
 
@@ -203,6 +203,9 @@ public struct ProcessTable: Equatable, Sendable {
         startedAt = try reader.u64()
         ready = try reader.bool()
         draining = try reader.bool()
+        reloads = Reloads(
+            loadedAt: try reader.u64(), failures: try reader.u64(), lastFailureAt: try reader.u64(),
+            lastFailure: try reader.string(maximum: 4096))
         workers = []
         for _ in 0..<(try reader.count(elementBytes: 28)) { workers.append(try Worker(reading: &reader)) }
         routes = []
@@ -218,9 +221,6 @@ public struct ProcessTable: Equatable, Sendable {
         }
         degraded = []
         for _ in 0..<(try reader.count(elementBytes: 4)) { degraded.append(try reader.string(maximum: 4096)) }
-        reloads = Reloads(
-            loadedAt: try reader.u64(), failures: try reader.u64(), lastFailureAt: try reader.u64(),
-            lastFailure: try reader.string(maximum: 4096))
         try reader.finish()
     }
 }

@@ -123,7 +123,9 @@ def test_a_worker_that_sends_a_body_where_none_belongs_is_condemned_by_its_peer(
     ("ingress", "reloads-unasked"), ("route", "reloads-unasked")])
 def test_a_worker_that_answers_a_reload_out_of_turn_is_replaced_and_the_others_switch(faulty, directory, role, fault):
     policy = File(os.path.join(directory, "policy.yaml"), GOOD[0])
-    gateway = faulty(role, fault, "--policy", policy.path).start()
+    gateway = faulty(role, fault, "--policy", policy.path).launch()
+    # It may serve nothing until then, so that the gateway never says that it is ready.
+    eventually(lambda: gateway.log().count("] ready\n") == 6, lambda: f"six workers\n{gateway.log()}")
     policy.write(POLICY.format(request="fine", reply="never"))
     gateway.terminate(signal.SIGHUP)
     only_this_one_was_restarted(gateway, role, "condemned: frame not permitted")
