@@ -1,5 +1,6 @@
 """Reload: all workers switch or none, no request fails, none is decided by a mixture, and a bad file changes nothing."""
 
+import json
 import os
 import random
 import re
@@ -14,6 +15,7 @@ from harness.gateway import NOBODY
 from harness.http import Connection, call, tool_call
 from harness.reloading import BROKEN, GOOD, POLICY, File, Questions, asked, outcome, pids, reload
 from harness.scripted import ScriptedUpstream
+
 
 @pytest.fixture
 def policy(directory):
@@ -41,6 +43,25 @@ def hang_up(gateway):
     eventually(lambda: gateway.notify.receive().count("READY=1") > before, lambda: f"READY=1 again\n{gateway.log()}")
 
 
+def nothing_mixed_is_on_record(gateway):
+    """Each exchange has one policy from its request to its answer, and each policy its own way to stop "heads" and "tails"."""
+    def recorded():
+        with open(os.path.join(gateway.state_directory, "audit.jsonl"), encoding="utf-8") as file:
+            return [json.loads(line) for line in file.read().split("\n")[:-1]]
+    policies, rules, answers = {}, {}, 0
+    for line in recorded():
+        if line["kind"] not in ("request", "response"):
+            continue
+        policies.setdefault(line["request_id"], set()).add(line["policy_hash"])
+        if line["action"] == "block":
+            answers += line["kind"] == "response"
+            rules.setdefault(line["policy_hash"], set()).add((line["kind"], line["rule"]))
+    assert all(len(hashes) == 1 for hashes in policies.values())
+    ways = [{("request", "no-heads"), ("response", "no-tails")}, {("request", "no-tails"), ("response", "no-heads")}]
+    assert sorted(map(sorted, rules.values())) == sorted(map(sorted, ways)), rules
+    assert answers > 0
+
+
 def test_a_hundred_reloads_under_load_fail_no_request_and_mix_nothing(reloadable, policy):
     before = pids(reloadable)
     with Questions(reloadable.url) as questions:
@@ -54,6 +75,7 @@ def test_a_hundred_reloads_under_load_fail_no_request_and_mix_nothing(reloadable
     samples = reloadable.metrics()
     assert samples["mcpgw_generation"] == 51, reloadable.log()
     assert samples["mcpgw_reload_failures_total"] == 50
+    nothing_mixed_is_on_record(reloadable)
     print(f"answers: {dict(questions.outcomes)}")
 
 
@@ -138,6 +160,37 @@ def test_reloads_among_kills_end_with_one_generation(reloadable, policy):
     with Questions(reloadable.url, connections=2) as questions:
         eventually(lambda: questions.total() > 60, "answers")
     assert set(questions.outcomes) == {("heads", "denied"), ("tails", "denied"), ("fine", "passed")}, questions.outcomes
+
+
+@pytest.mark.parametrize("role", ["ingress", "route", "recorder", "console"])
+def test_a_worker_killed_while_it_prepares_is_not_waited_for(make_gateway, policy, echo, role):
+    gateway = make_gateway(
+        echo.url, "--policy", policy.path, "--supervision-start-timeout", "60s", "--supervision-ping-timeout", "60s").start()
+    pid = gateway.kill(role, signal.SIGSTOP)
+    policy.write(POLICY.format(request="fine", reply="never"))
+    before = len(gateway.notify.receive())
+    gateway.terminate(signal.SIGHUP)
+    eventually(lambda: "RELOADING=1" in gateway.notify.receive()[before:], "the reload begins")
+    assert "READY=1" not in gateway.notify.receive()[before:]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: "READY=1" in gateway.notify.receive()[before:], lambda: f"the end of it\n{gateway.log()}")
+    eventually(lambda: (gateway.all_running() or {}).get("generation") == 2, lambda: f"generation 2\n{gateway.log()}")
+    with Connection(gateway.url) as connection:
+        assert [outcome(asked(connection, text)) for text in ("fine", "heads")] == ["denied", "passed"]
+
+
+def test_a_daemon_that_stops_in_the_middle_of_a_reload_stops(make_gateway, policy, echo):
+    gateway = make_gateway(
+        echo.url, "--policy", policy.path, "--supervision-start-timeout", "60s", "--supervision-ping-timeout", "60s",
+        "--drain-timeout", "1s").start()
+    gateway.kill("recorder", signal.SIGSTOP)
+    policy.write(GOOD[1])
+    gateway.terminate(signal.SIGHUP)
+    eventually(lambda: "RELOADING=1" in gateway.notify.receive(), "the reload begins")
+    gateway.terminate()
+    assert gateway.wait() == 0
+    assert "reload failed, generation 1 stays: the daemon stops" in gateway.log()
+    gateway.nothing_left()
 
 
 def test_a_worker_that_hangs_makes_the_reload_fail_and_the_old_policy_stay(make_gateway, policy, echo):

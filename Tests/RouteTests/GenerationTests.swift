@@ -84,7 +84,7 @@ import Testing
         #expect(try served.denies(2, under: 1) == false)
         #expect(try served.denies(2, under: 2) == true)
         #expect(try served.route.look { $0.generation.policyHash } == "hash-2")
-        #expect(try served.route.accusations() == [])
+        #expect(served.route.accusations() == [])
     }
 
     @Test func aGenerationThatIsReleasedIsDecidedByNoOther() throws {

@@ -117,8 +117,8 @@ import Testing
                     confinement: [])
             ], routes: [], listeners: [], degraded: [])
         let bytes = table.encode()
-        // Fixed fields, the count of workers, then the role; index, empty name and pid stand before the state.
-        let role = 4 + 8 + 8 + 1 + 1 + 4
+        // Fixed fields, those of reloads, the count of workers, then the role; index, empty name and pid stand before the state.
+        let role = 4 + 8 + 8 + 1 + 1 + (3 * 8 + 4) + 4
         let state = role + 1 + 2 + 4 + 4
         for value in 0...UInt8.max {
             for position in [role, state] {
