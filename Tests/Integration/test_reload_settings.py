@@ -12,6 +12,7 @@ from test_configuration import BAD
 
 from harness.clients import Stream
 from harness.eventually import eventually
+from harness.gateway import NOBODY
 from harness.http import Connection, tool_call
 from harness.keys import ALICE, BOB, KeyedClient, entry, shown
 from harness.reloading import GOOD, POLICY, File, asked, outcome, pids, reload
@@ -142,11 +143,12 @@ def test_a_file_that_others_can_change_or_that_is_too_large_changes_nothing(
     ("session", "session:\n  ttl: 5m\n"), ("audit_log", "audit_log: other.jsonl\n"),
     ("audit.signing_key", "audit:\n  signing_key: " + 40 * "k" + "\n")])
 def test_what_cannot_change_while_it_runs_is_refused_by_name(make_gateway, directory, echo, option, more):
+    path = os.path.join(directory, "mcpgw.yaml")
+    gateway = make_gateway(None, "--config", path, listen=None, metrics=None)
     base = f"upstream: {echo.url}\nlisten: 127.0.0.1:0\n"
-    kept = {"metrics.addr": "metrics:\n  addr: 127.0.0.1:0\n", "state_dir": "state_dir: state\n"}
+    kept = {"metrics.addr": "metrics:\n  addr: 127.0.0.1:0\n", "state_dir": f"state_dir: {gateway.state_directory}\n"}
     start = "".join(line for name, line in kept.items() if name != option)
-    file = File(os.path.join(directory, "mcpgw.yaml"), base + start + kept.get(option, ""))
-    gateway = make_gateway(None, "--config", file.path, listen=None, metrics=None)
+    file = File(path, base + start + kept.get(option, ""))
     at = gateway.command.index("--state-dir")
     del gateway.command[at:at + 2]
     gateway.start()
@@ -168,9 +170,10 @@ def test_another_server_or_route_is_refused(configured, echo):
 
 
 def test_status_and_reload_find_the_daemon_by_its_configuration(make_gateway, directory, echo):
-    place = os.path.join(directory, "run")
-    file = File(os.path.join(directory, "mcpgw.yaml"), f"upstream: {echo.url}\nlisten: 127.0.0.1:0\nruntime_dir: {place}\n")
-    gateway = make_gateway(None, "--config", file.path, listen=None)
+    path = os.path.join(directory, "mcpgw.yaml")
+    gateway = make_gateway(None, "--config", path, listen=None)
+    place = gateway.runtime_directory
+    file = File(path, f"upstream: {echo.url}\nlisten: 127.0.0.1:0\nruntime_dir: {place}\n")
     at = gateway.command.index("--runtime-dir")
     del gateway.command[at:at + 2]
     gateway.start()
@@ -195,6 +198,7 @@ def test_started_as_root_it_looks_for_the_same_defaults_in_a_reload(make_gateway
     policy = File(os.path.join(directory, "policy.yaml"), GOOD[0])
     log = os.path.join(directory, "log", "audit.jsonl")
     os.mkdir(os.path.dirname(log))
+    os.chown(os.path.dirname(log), NOBODY, NOBODY)
     gateway = make_gateway(echo.url, "--policy", policy.path, "--user", "nobody", "--audit-log", log, as_root=True)
     os.chown(policy.path, 0, 0)
     os.chmod(policy.path, 0o644)
