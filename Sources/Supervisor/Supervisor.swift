@@ -150,7 +150,10 @@ public final class Supervisor {
         log.info(
             "starting \(workers.count) workers; clients connect to \(address(.mcp)), health and metrics at \(address(.metrics))"
         )
-        if let problem = state.problem { log.warning("sessions end with this process: \(problem)") }
+        for line in degradations { log.warning(line) }
+        if !configuration.authentication.isRequired {
+            log.warning("no auth: everybody who reaches \(address(.mcp)) is served without a credential, as nobody")
+        }
         advanceStage()
         tick()
         startWatchdog()

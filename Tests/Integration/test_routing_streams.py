@@ -166,12 +166,16 @@ def test_a_clients_notification_reaches_every_server_it_uses_and_no_other(gatewa
 
 def test_other_methods_go_to_the_home_route(gateway, shell, rest):
     client = Client(gateway.url)
-    for method in ("ping", "prompts/list", "resources/list", "resources/templates/list", "vendor/thing"):
-        assert client.post(request(method)).status == 200
+    plain = ["ping", "prompts/list", "resources/list", "resources/templates/list", "vendor/thing", "logging/setLevel", "completion/complete",
+             "resources/subscribe", "resources/unsubscribe", "tasks/list"]
+    parameters = {
+        "logging/setLevel": {"level": "info"}, "resources/subscribe": {"uri": "exec://a"}, "resources/unsubscribe": {"uri": "exec://a"},
+        "completion/complete": {"ref": {"type": "ref/prompt", "name": "exec_prompt"}, "argument": {"name": "a", "value": "b"}}}
+    for method in plain:
+        assert client.post(request(method, parameters.get(method))).status == 200
     assert client.post(request("prompts/get", {"name": "exec_prompt"})).status == 200
     assert client.post(request("resources/read", {"uri": "exec://a"})).status == 200
-    assert [one.name for one in rest.seen[2:]] == [
-        "ping", "prompts/list", "resources/list", "resources/templates/list", "vendor/thing", "prompts/get", "resources/read"]
+    assert [one.name for one in rest.seen[2:]] == [*plain, "prompts/get", "resources/read"]
     assert shell.seen == []
 
 
@@ -215,7 +219,7 @@ def test_real_servers_share_one_endpoint(make_gateway, demo_server, client, fram
     gateway = make_gateway(None, *routes).start()
     seen = explore(client, gateway.url, *CALLS)
     direct = explore(client, second.url, *CALLS)
-    assert [tool["name"] for tool in seen["tools"]] == ["add", "slow", "echo", "big", "fail"]
+    assert [tool["name"] for tool in seen["tools"]] == ["add", "slow", "echo", "big", "fail", "exec_shell"]
     own = {tool["name"]: tool for tool in explore(client, first.url)["tools"]} | {
         tool["name"]: tool for tool in direct["tools"] if tool["name"] not in ("add", "slow")}
     assert seen["tools"] == [own[tool["name"]] for tool in seen["tools"]]
