@@ -129,11 +129,12 @@ struct PolicyReader: ~Copyable {
     }
 
     private mutating func responsePatterns(_ node: YAMLNode) -> [PolicyModel.ResponsePattern] {
-        guard case .sequence(let elements) = node.value, !elements.isEmpty else {
-            note(
-                node.position,
-                "response_patterns is a list of expressions, not \(node.kindName) or empty; remove the key or add one")
+        guard case .sequence(let elements) = node.value else {
+            note(node.position, "response_patterns is a list of expressions, not \(node.kindName)")
             return []
+        }
+        if elements.isEmpty {
+            note(node.position, "response_patterns is an empty list; remove the key or add an expression")
         }
         var patterns: [PolicyModel.ResponsePattern] = []
         for (index, element) in elements.enumerated() {

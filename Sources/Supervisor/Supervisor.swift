@@ -152,7 +152,7 @@ public final class Supervisor {
         )
         for line in degradations { log.warning(line) }
         if !configuration.authentication.isRequired {
-            log.warning("no auth: everybody who reaches \(address(.mcp)) is served without a credential, as nobody")
+            log.warning("no auth: whoever reaches \(address(.mcp)) is served without a credential, anonymously")
         }
         advanceStage()
         tick()

@@ -64,7 +64,7 @@ public enum YAMLParser {
                 unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             let hint =
-                text.contains("cannot start any token")
+                text.contains("cannot start any token") || text.contains("tab character")
                 ? "; indent with spaces, not tabs, and quote special characters" : ""
             throw YAMLError(YAMLPosition(line: error.line, column: error.column), text + hint)
         }
