@@ -115,7 +115,10 @@ final class LineReader {
         if descriptor < 0 { return nil }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        // Closing what was never opened would hide why.
+        if descriptor >= 0 { close(descriptor) }
+    }
 
     /// The next line without its end; nil at the end of the file.
     func next() -> [UInt8]? {

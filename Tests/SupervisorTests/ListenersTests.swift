@@ -167,6 +167,38 @@ import Testing
         #expect(Self.text(result.standardErrorContent).isEmpty)
     }
 
+    @Test(arguments: ["0.0.0.0:9090", "192.0.2.1:9090", "[::]:9090", "[::ffff:127.0.0.1]:9090", "[fe80::1]:9090"])
+    func whatOtherHostsReachNeedsItsOwnCredential(address: String) {
+        func refusal(_ use: Listener.Use, _ configuration: Configuration) -> String? {
+            startError { () throws(StartError) in
+                try Listeners.refuseOpen(
+                    [
+                        Listener(use: .mcp, address: "127.0.0.1:1", descriptor: -1),
+                        Listener(use: use, address: address, descriptor: -1),
+                    ], configuration)
+            }
+        }
+        var (keyed, managed) = (Configuration(), Configuration())
+        keyed.authentication.isRequired = true
+        managed.metricsKeyDigest = [UInt8](repeating: 1, count: 32)
+        #expect(refusal(.mcp, managed)?.contains("add auth.api_keys") == true)
+        #expect(refusal(.mcp, keyed) == nil)
+        #expect(refusal(.metrics, keyed)?.contains("add metrics.api_key") == true)
+        #expect(refusal(.metrics, managed) == nil)
+        keyed.metricsKeyDigest = managed.metricsKeyDigest
+        #expect(refusal(.control, keyed) != nil)
+    }
+
+    @Test(arguments: ["127.0.0.1:9090", "127.8.8.8:1", "[::1]:9090", "unix:/run/mcpgw/mcp", "unix:"])
+    func whatOnlyThisHostReachesNeedsNone(address: String) {
+        for use in Listener.Use.allCases {
+            #expect(
+                startError { () throws(StartError) in
+                    try Listeners.refuseOpen([Listener(use: use, address: address, descriptor: -1)], Configuration())
+                } == nil)
+        }
+    }
+
     @Test func anAddressInUseOrNotOfThisHostIsNamedWithWhatToDo() throws {
         let first = try Listeners.bind(.mcp, ListenAddress(host: "127.0.0.1", port: 0), option: "--listen")
         defer { close(first.descriptor) }
