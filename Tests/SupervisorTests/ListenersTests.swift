@@ -168,7 +168,7 @@ import Testing
     }
 
     @Test(arguments: ["0.0.0.0:9090", "192.0.2.1:9090", "[::]:9090", "[::ffff:127.0.0.1]:9090", "[fe80::1]:9090"])
-    func whatOtherHostsReachNeedsItsOwnCredential(address: String) {
+    func whatOtherHostsReachNeedsItsOwnCredential(address: String) throws {
         func refusal(_ use: Listener.Use, _ configuration: Configuration) -> String? {
             startError { () throws(StartError) in
                 try Listeners.refuseOpen(
@@ -178,7 +178,7 @@ import Testing
                     ], configuration)
             }
         }
-        var (keyed, managed) = (Configuration(), Configuration())
+        var (keyed, managed) = (try configuration(routes: 1), try configuration(routes: 1))
         keyed.authentication.isRequired = true
         managed.metricsKeyDigest = [UInt8](repeating: 1, count: 32)
         #expect(refusal(.mcp, managed)?.contains("add auth.api_keys") == true)
@@ -190,11 +190,12 @@ import Testing
     }
 
     @Test(arguments: ["127.0.0.1:9090", "127.8.8.8:1", "[::1]:9090", "unix:/run/mcpgw/mcp", "unix:"])
-    func whatOnlyThisHostReachesNeedsNone(address: String) {
+    func whatOnlyThisHostReachesNeedsNone(address: String) throws {
+        let plain = try configuration(routes: 1)
         for use in Listener.Use.allCases {
             #expect(
                 startError { () throws(StartError) in
-                    try Listeners.refuseOpen([Listener(use: use, address: address, descriptor: -1)], Configuration())
+                    try Listeners.refuseOpen([Listener(use: use, address: address, descriptor: -1)], plain)
                 } == nil)
         }
     }
