@@ -29,6 +29,12 @@ extension Supervisor {
         }
         let difference = ConfigurationChange(from: configuration, to: new)
         if let refusal = difference.refusal { return endReload(failure: refusal) }
+        // What held at the start holds for as long as the sockets are open.
+        do throws(StartError) {
+            try Listeners.refuseOpen(listeners, new)
+        } catch {
+            return endReload(failure: error.description)
+        }
         guard new != configuration else {
             return endReload(summary: "nothing changed", warnings: warnings)
         }

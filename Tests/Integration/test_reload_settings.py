@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 
 import pytest
 from test_configuration import BAD
@@ -165,6 +166,26 @@ def test_another_server_or_route_is_refused(configured, echo):
     one = configured(echo.url)
     status, said = one.change("", base=one.base.replace("/mcp", "/other"))
     assert status == 1 and "the upstream of route default cannot change" in said, said
+
+
+@pytest.mark.parametrize("name, remedy", [("mcp", "auth.api_keys"), ("metrics", "metrics.api_key")])
+def test_a_socket_that_other_hosts_reach_does_not_become_open_to_anybody(make_gateway, directory, echo, name, remedy):
+    held = {"mcp": keys(entry("alice", ALICE)), "metrics": f"metrics:\n  api_key: {ANOTHER}\n"}
+    own = {"mcp": "", "metrics": "listen: 127.0.0.1:0\n"}[name]
+    with socket.socket() as one:
+        one.bind(("0.0.0.0", 0))
+        one.listen()
+        file = File(os.path.join(directory, "mcpgw.yaml"), f"upstream: {echo.url}\n" + own + held[name])
+        gateway = make_gateway(
+            None, "--config", file.path, inherited=[one], environment={"LISTEN_FDS": "1", "LISTEN_FDNAMES": name},
+            listen=None, **({"metrics": None} if name == "metrics" else {})).start()
+        file.write(f"upstream: {echo.url}\n" + own)
+        result = reload(gateway)
+        assert result.returncode == 1 and remedy in result.stdout and "other hosts" in result.stdout, result.stdout
+        path = "/mcp" if name == "mcp" else "/metrics"
+        with Connection(f"http://127.0.0.1:{one.getsockname()[1]}{path}") as connection:
+            connection.send("GET", path)
+            assert connection.receive().status == 401
 
 
 # Where the daemon is found
