@@ -38,7 +38,7 @@ import Testing
         // Frames are read in order.
         #expect(
             try route.eventually { route in route.exchanges.isEmpty || route.exchanges.contains { $0.stream == next } })
-        #expect(try route.accusations() == [])
+        #expect(route.accusations() == [])
         // It is read for nobody, and kept for nobody.
         #expect(
             try route.look { route in route.exchanges.contains { $0.stream == stream && $0.body.readableBytes == 0 } })
