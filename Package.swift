@@ -122,7 +122,8 @@ let package = Package(
         // Programs that tests and benchmarks run.
         .target(name: "CSandboxEscape", path: "Tests/CSandboxEscape"),
         testProgram("SandboxEscape", ["Sandbox", "Roles", "CSandboxEscape"]),
-        testProgram("FaultyGateway", ["Commands", "Worker", "EpollLoop", "Link", "PollLoop", "CKernel", nioCore]),
+        testProgram(
+            "FaultyGateway", ["Commands", "Worker", "EpollLoop", "Link", "PollLoop", "Segment", "CKernel", nioCore]),
         testProgram(
             "LinkBench",
             ["Worker", "Link", "Roles", "Telemetry", "PollLoop", "EpollLoop", "Processes", "CKernel", nioCore]),

@@ -63,16 +63,13 @@ public struct RecordFilter: Sendable {
     }
 }
 
-/// Writes records as comma-separated values (RFC 4180).
+/// Writes records as comma-separated values (RFC 4180), a line each.
 public enum RecordTable {
     /// The columns: the seed's, then what tells a record apart.
     public static let columns = [
         "timestamp", "direction", "method", "tool_name", "tool_args", "action", "reason", "subject", "upstream",
         "labels", "kind", "rule", "route", "tenant", "request_id", "session", "duration_ms", "seq",
     ]
-
-    /// A line as a terminal may have it. One that the recorder wrote is that already.
-    public static func visible(_ line: [UInt8]) -> [UInt8] { VisibleText.of(line) }
 
     /// The first line.
     public static var head: [UInt8] { Array((columns.joined(separator: ",") + "\r\n").utf8) }
@@ -82,25 +79,46 @@ public enum RecordTable {
         for (index, name) in columns.enumerated() {
             if index > 0 { output.append(0x2c) }
             guard let node = tape.member(named: name, of: .root, in: line) else { continue }
-            var cell: [UInt8] = []
-            if tape.kind(node) == .string {
-                var text: [UInt8] = []
-                tape.appendString(node, in: line, to: &text)
-                VisibleText.append(text.span, to: &cell)
-            } else {
-                VisibleText.append(line.extracting(tape.range(node)), to: &cell)
-            }
-            if let first = cell.first, tape.kind(node) == .string, [0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d].contains(first)
-            {
-                cell.insert(0x27, at: 0)
-            }
+            let isText = tape.kind(node) == .string
+            // Spelt as in the log, so that a cell is one line without control characters; only quotation marks are unescaped.
+            var shown: [UInt8] = []
+            VisibleText.append(line.extracting(isText ? tape.contentRange(node) : tape.range(node)), to: &shown)
+            let value = shown.span
             output.append(0x22)
-            for byte in cell {
-                if byte == 0x22 { output.append(0x22) }
-                output.append(byte)
+            if isText, value.count > 0, RecordTable.beginsFormula(value) { output.append(0x27) }
+            var index = 0
+            while index < value.count {
+                if isText, value[index] == 0x5c, index + 1 < value.count {
+                    if value[index + 1] == 0x22 {
+                        output.append(contentsOf: [0x22, 0x22])
+                    } else {
+                        output.append(contentsOf: [0x5c, value[index + 1]])
+                    }
+                    index += 2
+                    continue
+                }
+                if value[index] == 0x22 { output.append(0x22) }
+                output.append(value[index])
+                index += 1
             }
             output.append(0x22)
         }
         output.append(contentsOf: [0x0d, 0x0a])
+    }
+
+    /// Whether a spreadsheet would take the text for a formula: it begins with one of `= + - @`, or with white space that some leave out.
+    private static func beginsFormula(_ text: Span<UInt8>) -> Bool {
+        var index = 0
+        while index < text.count, text[index] == 0x20 { index += 1 }
+        guard index < text.count else { return false }
+        switch text[index] {
+        case 0x3d, 0x2b, 0x2d, 0x40: return true
+        case 0x5c: return index + 1 < text.count && [0x74, 0x72, 0x6e, 0x75].contains(text[index + 1])
+        // The wide forms of the four: U+FF1D, U+FF0B, U+FF0D, U+FF20.
+        case 0xef:
+            guard index + 2 < text.count, text[index + 1] == 0xbc else { return false }
+            return [0x9d, 0x8b, 0x8d, 0xa0].contains(text[index + 2])
+        default: return false
+        }
     }
 }

@@ -1,9 +1,9 @@
 import ArgumentParser
 import AuditLog
-import CKernel
 import Configuration
 import Crypto
 import Glibc
+import Records
 import StrictJSON
 
 /// `mcpgw audit`: reads audit logs.
@@ -75,6 +75,14 @@ struct AuditVerifyCommand: ParsableCommand {
         do {
             let library = try CryptoLibrary.load()
             var verifier = try LogVerifier(library, signingKey: try signingKey(), publicKeys: try publicKeys())
+            let current = files.last { LogFiles.promised($0) == nil }
+            // Before the files: what is written meanwhile must not look as if it were missing. Of a log whose newest file is gone altogether, the state file still tells.
+            let state = LogFiles.log(of: current ?? files.first ?? "")
+            let isGone = unsafe current == nil && access(state, F_OK) != 0
+            var saved: [UInt8]?
+            if current != nil || isGone, let reader = try? LogReader(state + ".state") {
+                saved = try reader.next().map { $0 + [0x0a] }
+            }
             var numbered: [(first: UInt64, path: String)] = []
             var tape = JSONTape()
             for path in files {
@@ -86,24 +94,17 @@ struct AuditVerifyCommand: ParsableCommand {
                 let first = try? LogLine(line.span, &tape, JSONParser(surrogates: .replace))
                 numbered.append((first?.sequence ?? 0, path))
             }
-            var current: String?
             for (_, path) in numbered.sorted(by: { ($0.first, $0.path) < ($1.first, $1.path) }) {
                 let reader = try LogReader(path)
                 verifier.begin(file: path)
                 while let line = try reader.next() { verifier.take(line: line.span) }
-                let promised = AuditVerifyCommand.promised(path)
+                let promised = LogFiles.promised(path)
                 verifier.end(torn: reader.torn, promised: promised)
-                if promised == nil { current = path }
-            }
-            // Of a log whose newest file is gone altogether, the state file still tells.
-            let state = AuditVerifyCommand.log(of: current ?? numbered.first?.path ?? "")
-            let isGone = unsafe current == nil && access(state, F_OK) != 0
-            var saved: [UInt8]?
-            if current != nil || isGone, let reader = try? LogReader(state + ".state") {
-                saved = try reader.next().map { $0 + [0x0a] }
             }
             let path = current != nil || saved != nil ? state + ".state" : nil
-            let isComplete = saved != nil && !AuditVerifyCommand.hasOthers(of: state, files)
+            let given = Set(files.map { LogFiles.name($0) })
+            let others = LogFiles.closed(of: state)?.contains { !given.contains(LogFiles.name($0.path)) } ?? true
+            let isComplete = saved != nil && !others
             return verifier.finish(saved: saved, statePath: path, isComplete: isComplete)
         } catch let error as LogReader.Failure {
             fail(error.text)
@@ -111,39 +112,6 @@ struct AuditVerifyCommand: ParsableCommand {
             fail("cannot verify: \(error)")
         } catch {
             fail("\(error)")
-        }
-    }
-
-    /// The number at which a closed file ends, from its name.
-    private static func promised(_ path: String) -> UInt64? {
-        let parts = path.split(separator: ".")
-        guard parts.count >= 3, parts[parts.count - 2].hasSuffix("Z"), parts[parts.count - 2].utf8.count == 16 else {
-            return nil
-        }
-        return UInt64(parts[parts.count - 1])
-    }
-
-    /// The path of the file that is written at present, from that of any file of the log.
-    private static func log(of path: String) -> String {
-        guard promised(path) != nil else { return path }
-        return path.split(separator: ".", omittingEmptySubsequences: false).dropLast(2).joined(separator: ".")
-    }
-
-    /// Whether closed files of the log stand beside it that were not given.
-    private static func hasOthers(of log: String, _ given: [String]) -> Bool {
-        let cut = log.lastIndex(of: "/").map { log.index(after: $0) } ?? log.startIndex
-        let name = String(log[cut...])
-        let names = Set(given.map { String($0[($0.lastIndex(of: "/").map($0.index(after:)) ?? $0.startIndex)...]) })
-        let directory = cut == log.startIndex ? "." : String(log[..<cut])
-        let descriptor = unsafe open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { return true }
-        defer { close(descriptor) }
-        var bytes = [CChar](repeating: 0, count: 4 << 20)
-        let count = unsafe ck_directory_names(descriptor, &bytes, bytes.count)
-        guard count >= 0 else { return true }
-        return bytes[..<count].split(separator: 0).contains { piece in
-            let other = String(decoding: piece.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            return other.hasPrefix(name + ".") && promised(other) != nil && !names.contains(other)
         }
     }
 
@@ -231,7 +199,7 @@ struct AuditExportCommand: ParsableCommand {
                     if format == "csv" {
                         RecordTable.append(line.span, tape, to: &output)
                     } else {
-                        output += line
+                        VisibleText.append(line.span, to: &output)
                         output.append(0x0a)
                     }
                     if output.count > 1 << 16 {
@@ -268,49 +236,6 @@ struct AuditExportCommand: ParsableCommand {
             filter.labels.append((String(parts[0]), String(parts[1])))
         }
         return filter
-    }
-}
-
-/// `mcpgw audit tail`.
-struct AuditTailCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "tail", abstract: "Print the last records, and with -f those that come.",
-        discussion: "Goes on in the next file when the log is rotated. Exit status: 0, or 2 if the log cannot be read.")
-
-    @Argument(help: "The log (default: that of a daemon of this user).")
-    var file: String?
-
-    @Flag(name: .shortAndLong, help: "Go on with what is written.")
-    var follow = false
-
-    @Option(name: .customShort("n"), help: ArgumentHelp("How many records first.", valueName: "count"))
-    var lines = 10
-
-    func run() throws {
-        guard (0...100_000).contains(lines) else { fail("-n '\(lines)' is not from 0 to 100000") }
-        let path = file ?? AuditCommand.ownLog()
-        do throws(LogReader.Failure) {
-            var reader = try LogReader(path)
-            try reader.skip(toLast: 8 << 20)
-            var last: [[UInt8]] = []
-            while let line = try reader.next() {
-                last.append(RecordTable.visible(line))
-                if last.count > lines { last.removeFirst() }
-            }
-            AuditCommand.write(Array(last.map { $0 + [0x0a] }.joined()))
-            while follow {
-                while let line = try reader.next() { AuditCommand.write(RecordTable.visible(line) + [0x0a]) }
-                if reader.isReplaced {
-                    // What was written to the old file meanwhile comes first.
-                    while let line = try reader.next() { AuditCommand.write(RecordTable.visible(line) + [0x0a]) }
-                    reader = try LogReader(path)
-                    continue
-                }
-                usleep(200_000)
-            }
-        } catch {
-            fail(error.text)
-        }
     }
 }
 

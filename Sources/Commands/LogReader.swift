@@ -75,4 +75,12 @@ final class LogReader {
         guard unsafe fstat(descriptor, &own) == 0, unsafe stat(path, &named) == 0 else { return false }
         return own.st_ino != named.st_ino || own.st_dev != named.st_dev
     }
+
+    /// Whether a path names the file that is read.
+    func isFile(_ path: String) -> Bool {
+        var own = stat()
+        var named = stat()
+        guard unsafe fstat(descriptor, &own) == 0, unsafe stat(path, &named) == 0 else { return false }
+        return own.st_ino == named.st_ino && own.st_dev == named.st_dev
+    }
 }

@@ -47,7 +47,7 @@ public final class RecordBuilder {
 
     /// A text; what is no UTF-8 becomes U+FFFD. A field that is written already keeps its first value.
     public func text(_ field: RecordField, _ value: Span<UInt8>) {
-        if hidden.isEmpty, redaction == nil { return line.text(field, value) }
+        if !mustClean(value) { return line.text(field, value) }
         clean(field, value) { line.text(field, $0) }
     }
 
@@ -79,7 +79,7 @@ public final class RecordBuilder {
     /// Strict JSON as it came in a message. What is too large is recorded as the text of its beginning.
     public func json(_ field: RecordField, _ value: Span<UInt8>) {
         guard value.count > 0 else { return }
-        if hidden.isEmpty, redaction == nil { return line.json(field, value) }
+        if !mustClean(value) { return line.json(field, value) }
         clean(field, value) { line.json(field, $0) }
     }
 
@@ -133,7 +133,7 @@ public final class RecordBuilder {
     private func item(_ field: RecordField, _ value: String) {
         var value = value
         value.withUTF8Span { span in
-            if hidden.isEmpty, redaction == nil {
+            if !mustClean(span) {
                 line.item(span)
             } else {
                 clean(field, span) { line.item($0) }
@@ -141,11 +141,16 @@ public final class RecordBuilder {
         }
     }
 
+    private func mustClean(_ value: Span<UInt8>) -> Bool {
+        !hidden.isEmpty || redaction != nil || OwnKeys.mayHold(value)
+    }
+
     /// Hides and redacts in a copy.
     private func clean(_ field: RecordField, _ value: Span<UInt8>, _ use: (Span<UInt8>) -> Void) {
         work.removeAll(keepingCapacity: true)
         work.append(copying: value)
         for secret in hidden { RecordBuilder.replace(secret, in: &work) }
+        OwnKeys.hide(in: &work)
         _ = redaction?.redact(field, &work)
         let cleaned = work
         use(cleaned.span)

@@ -65,20 +65,6 @@ enum RecordText {
         return true
     }
 
-    /// Appends a text, escaping all but what is visible; quotation marks and reverse solidi stay.
-    static func appendVisible(_ text: Span<UInt8>, to output: inout [UInt8]) {
-        var index = 0
-        while index < text.count {
-            let begin = index
-            index = plainEnd(text, begin, text.count, keepsJSON: true)
-            if index > begin { output.append(copying: text.extracting(begin..<index)) }
-            guard index < text.count else { break }
-            let length = text.lengthOfUTF8(at: index)
-            appendUnusual(text, index, length, to: &output)
-            index += max(1, length)
-        }
-    }
-
     /// Where the run of bytes ends that stand for themselves.
     private static func plainEnd(_ value: Span<UInt8>, _ start: Int, _ end: Int, keepsJSON: Bool = false) -> Int {
         var index = start
@@ -155,21 +141,6 @@ enum RecordText {
             true
         default: scalar & 0xfffe == 0xfffe
         }
-    }
-}
-
-/// Text for a terminal or a table: what nobody sees, or what moves what others see, stands there as an escape.
-public enum VisibleText {
-    /// Appends a text; control, invisible and bidirectional characters become `\n`, `\u001b` and the like, what is no UTF-8 `\ufffd`.
-    public static func append(_ text: Span<UInt8>, to output: inout [UInt8]) {
-        RecordText.appendVisible(text, to: &output)
-    }
-
-    /// A text so.
-    public static func of(_ text: [UInt8]) -> [UInt8] {
-        var output: [UInt8] = []
-        append(text.span, to: &output)
-        return output
     }
 }
 

@@ -2,6 +2,7 @@ import Glibc
 import Link
 import PollLoop
 import Roles
+import Segment
 import Worker
 
 /// A worker that starts and confines itself like any other and then misbehaves.
@@ -16,8 +17,11 @@ final class FaultyWorker: WorkerRole {
         if fault == .neverReady { block() }
         switch outcome.context.role {
         case .ingress, .route, .console:
-            LoopWorker.run(outcome) { _, loop, supervision throws(LinkViolation) in
+            LoopWorker.run(outcome) { context, loop, supervision throws(LinkViolation) in
                 switch fault {
+                case .badRecord, .forgedRecord, .damagedRing:
+                    guard let ring = context.ring else { throw .badPayload }
+                    loop.schedule(in: .milliseconds(50)) { BadRecords.commit(fault, ring) }
                 case .cutEvents: return CutEvents(loop: loop, supervision: supervision)
                 case .brokenItems:
                     let items = #"{"name":"exec_a"}]}},{"x":[{"name":"echo"}"#

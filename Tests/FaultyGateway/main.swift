@@ -56,6 +56,12 @@ enum Fault: String, CaseIterable {
     case reloadsUnasked = "reloads-unasked"
     /// Brings a call of `exec_a` to every route (ingress).
     case misroutes
+    /// Commits what is no record (ingress, route).
+    case badRecord = "bad-record"
+    /// Commits a record with a member that only the recorder writes (ingress, route).
+    case forgedRecord = "forged-record"
+    /// Puts an entry's head into its ring that no producer writes, and a head position beyond the ring (ingress, route).
+    case damagedRing = "damaged-ring"
 }
 
 /// The executable's path.

@@ -16,6 +16,7 @@ from harness.gateway import NOBODY
 from harness.http import Connection, call
 from harness.load import Load
 from harness.processes import peak_kilobytes
+from harness.records import records_of, verify
 from harness.reloading import GOOD, POLICY, File, asked, outcome
 from harness.scripted import ScriptedUpstream
 
@@ -132,6 +133,25 @@ def test_a_worker_that_answers_a_reload_out_of_turn_is_replaced_and_the_others_s
     eventually(lambda: gateway.status()["generation"] == 2, lambda: f"generation 2\n{gateway.log()}")
     with Connection(gateway.url) as connection:
         assert [outcome(asked(connection, text)) for text in ("fine", "heads")] == ["denied", "passed"]
+
+
+@pytest.mark.parametrize("fault", ["bad-record", "forged-record", "damaged-ring"])
+@pytest.mark.parametrize("role", ["ingress", "route"])
+def test_a_worker_that_commits_what_is_no_record_is_condemned_and_the_log_stays_whole(faulty, role, fault):
+    gateway = faulty(role, fault).launch()
+    only_this_one_was_restarted(gateway, role, "condemned")
+    it_serves(gateway)
+    assert "committed what is no record" in gateway.log()
+
+    def of_kind(kind):
+        return [record for record in records_of(gateway) if record["kind"] == kind]
+    eventually(lambda: of_kind("response"), "its successor's records are taken")
+    recovery, = of_kind("recovery")
+    assert "committed what is no record" in recovery["reason"]
+    assert all(record["timestamp"] != "2026-11-23T00:00:00.000000Z" for record in records_of(gateway))
+    gateway.stop()
+    result = verify(gateway)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_a_route_that_never_ends_an_event_alone_does_not_fill_the_ingress(faulty):
