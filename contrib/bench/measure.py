@@ -27,9 +27,10 @@ def cpu_between(before, after):
     return sum(after.values()) - sum(before.values())
 
 
-def wrk(url, connections, seconds, keepalive=True, key=None):
+def wrk(url, connections, seconds, keepalive=True, key=None, tool="echo"):
     """One sample: requests, their time, percentiles in microseconds. Any error voids a benchmark."""
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_KEEPALIVE", "API_KEY")}
+    environment["TOOL"] = tool
     if key:
         environment["API_KEY"] = key
     if not keepalive:
