@@ -282,7 +282,10 @@ final class ClientConnection: StreamSocketDelegate {
             if !message.isBatch { try ingress.access.charge(head.identity, listener, isResponse: message.isResponse) }
         } catch {
             counters.add(.refused)
-            ingress.refusals.note(error, message.open, callID: message.callID, listener: names.address)
+            let toolName = message.toolName.map { body.readableBytesUInt8Span.extracting($0).copy }
+            ingress.refusals.note(
+                error, message.open, callID: message.callID, method: message.method, toolName: toolName,
+                listener: names.address)
             writeRefusal(error, of: message)
             finishExchange()
             return nil

@@ -29,6 +29,10 @@ struct ReadMessage {
     private(set) var open: RequestOpen
     /// The id as spelt, for answers of the gateway's own; nil as long as it is not read, and if there is none.
     private(set) var callID: [UInt8]?
+    /// The method, as soon as it is read, for the record of a refusal; nil if there is none or the gateway does not know it.
+    private(set) var method: Method?
+    /// Where the name of the tool that is called stands in the body, quotes included.
+    private(set) var toolName: Range<Int>?
     /// The session that the client named.
     private(set) var grant: SessionGrant?
     /// Where the message belongs.
@@ -100,6 +104,12 @@ struct ReadMessage {
         }
         if let id = message.id { callID = bytes.extracting(id).copy }
         isResponse = message.kind == .response
+        if message.method != .other { method = message.method }
+        if message.method == .toolsCall, let params = message.params,
+            let name = tape.member("name", of: params, in: bytes), tape.kind(name) == .string
+        {
+            toolName = tape.range(name)
+        }
         // An error is told as the message's own era has it, whatever the headers say.
         open.isModern = message.isModern || open.isModern
         let headers = MirroredHeaders(

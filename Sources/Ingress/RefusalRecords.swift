@@ -59,9 +59,14 @@ final class RefusalRecords {
     }
 
     /// A message that was read and not passed on. It is refused whether or not the record finds room; the ring's counter shows the latter.
-    func note(_ error: GatewayError, _ open: RequestOpen, callID: [UInt8]?, listener: String? = nil) {
+    func note(
+        _ error: GatewayError, _ open: RequestOpen, callID: [UInt8]?, method: Method? = nil, toolName: [UInt8]? = nil,
+        listener: String? = nil
+    ) {
         let record = desk.begin(.refusal, .clientToServer, maximumValue: RefusalRecords.maximumValue)
+        if let method { record.text(.method, method.name) }
         if let callID { record.json(.id, callID.span) }
+        if let toolName { record.json(.toolName, toolName.span) }
         record.text(.action, "block")
         record.text(.reason, error.message)
         record.identity(open.identity)

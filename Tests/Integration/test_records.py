@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from harness.eventually import eventually
-from harness.http import Connection
+from harness.http import Connection, tool_call
 
 HEADERS = [("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")]
 
@@ -43,6 +43,18 @@ def test_a_refusal_is_one_line_of_json_with_what_was_refused(gateway):
     assert line["id"] == "one\nline \"quoted\" \u200b \u2028 \x01"
     assert line["action"] == "block" and line["direction"] == "c2s" and line["auth"] == "anonymous"
     assert len(line["request_id"]) == 16 and line["seq"] >= 1 and len(line["prev"]) == 64 and ":" in line["src"]
+
+
+def test_a_refused_call_is_recorded_with_its_method_and_tool(gateway):
+    # Its header names another tool than its body: the ingress refuses it.
+    headers, body = tool_call("named\nin the body", {}, "mismatch", "modern")
+    headers = [(name, "other" if name == "Mcp-Name" else value) for name, value in headers]
+    with Connection(gateway.url) as connection:
+        connection.send("POST", headers=headers, body=body)
+        assert "error" in connection.receive().json()
+    eventually(lambda: "mismatch" in refusals(gateway), "the refusal is in the log")
+    line, = [line for line in read(gateway) if line["kind"] == "refusal"]
+    assert line["method"] == "tools/call" and line["tool_name"] == "named\nin the body" and line["action"] == "block"
 
 
 @pytest.mark.parametrize("role", ["recorder", "ingress", "route"])

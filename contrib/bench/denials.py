@@ -50,7 +50,7 @@ def show(gateways, rounds, seconds):
     with open(policy, "w", encoding="utf-8") as file:
         file.write(POLICY)
     os.chmod(policy, 0o644)
-    with gateways.make(options=["--policy", policy]) as gateway:
+    with gateways.make("", "--policy", policy) as gateway:
         url = gateway.url
         for _ in range(rounds):
             for name, tool in kinds.items():
