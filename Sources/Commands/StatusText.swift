@@ -47,7 +47,7 @@ struct StatusText: ~Copyable {
         lines += StatusText.aligned(rows)
         let degraded = items("degraded")
         if !degraded.isEmpty {
-            lines += ["", "DEGRADED"] + degraded.map { "  " + (tape.string($0, in: bytes.span) ?? "") }
+            lines += ["", "DEGRADED"] + degraded.map { "  " + StatusText.visible(tape.string($0, in: bytes.span) ?? "") }
         }
         return lines.joined(separator: "\n")
     }
@@ -68,10 +68,14 @@ struct StatusText: ~Copyable {
 
     /// Text of the daemon, without anything that a terminal would obey.
     private func string(_ name: String, _ node: JSONNode) -> String {
-        let value = member(name, node).flatMap { tape.string($0, in: bytes.span) } ?? ""
-        return String(
+        StatusText.visible(member(name, node).flatMap { tape.string($0, in: bytes.span) } ?? "")
+    }
+
+    /// A text without what moves a terminal, whoever it is that answers on the socket.
+    private static func visible(_ text: String) -> String {
+        String(
             String.UnicodeScalarView(
-                value.unicodeScalars.filter { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) }))
+                text.unicodeScalars.filter { $0.value >= 0x20 && !(0x7f...0x9f).contains($0.value) }))
     }
 
     private func number(_ name: String, _ node: JSONNode) -> String {

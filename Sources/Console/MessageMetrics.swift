@@ -27,12 +27,13 @@ extension Console {
         }
         page.family("mcpgw_request_duration_seconds", "histogram", "Time from a request to its answer.")
         for worker in routes {
+            // Without a trap: the numbers are what another process wrote.
             var count: UInt64 = 0
             for (index, bound) in MessageCounters.durationBounds.enumerated() {
-                count += value(MessageCounters.slot(bucket: index), of: worker)
+                count &+= value(MessageCounters.slot(bucket: index), of: worker)
                 page.bucket([("route", worker.name), ("le", MetricsPage.seconds(bound))], count)
             }
-            count += value(MessageCounters.slot(bucket: MessageCounters.durationBounds.count), of: worker)
+            count &+= value(MessageCounters.slot(bucket: MessageCounters.durationBounds.count), of: worker)
             page.bucket([("route", worker.name), ("le", "+Inf")], count)
             page.sum([("route", worker.name)], value(MessageCounters.durationSumSlot, of: worker), count)
         }

@@ -104,7 +104,8 @@ extension SystemCallGroup {
             .allow("recvfrom"),
             .allow("recvmsg"),  // descriptors arrive here (SCM_RIGHTS)
             .allow("sendmsg", .argument(2, lacks: msgFastOpen)),
-            .allow("shutdown"),
+            // The sending half only: a listener that is shut otherwise is shut for its owner's successors too.
+            .allow("shutdown", .argument(1, is: 1)),
             .allow("getsockname"),
             .allow("getpeername"),
         ] + socketOptions)
