@@ -47,7 +47,8 @@ struct StatusText: ~Copyable {
         lines += StatusText.aligned(rows)
         let degraded = items("degraded")
         if !degraded.isEmpty {
-            lines += ["", "DEGRADED"] + degraded.map { "  " + StatusText.visible(tape.string($0, in: bytes.span) ?? "") }
+            lines +=
+                ["", "DEGRADED"] + degraded.map { "  " + StatusText.visible(tape.string($0, in: bytes.span) ?? "") }
         }
         return lines.joined(separator: "\n")
     }
