@@ -79,7 +79,10 @@ public struct PolicyReplay: ~Copyable {
             others += 1
             return nil
         }
-        if let direction = text("direction", line), direction.hasPrefix("server") || direction == "response" {
+        // `s2c` is what this gateway writes; others write it out.
+        if let direction = text("direction", line),
+            direction == "s2c" || direction.hasPrefix("server") || direction == "response"
+        {
             others += 1
             return nil
         }
@@ -127,6 +130,12 @@ public struct PolicyReplay: ~Copyable {
         return runner.policy.model.rules[needy.rule].name
     }
 
+    /// Methods that name what they are about.
+    private static let named: Set<String> = [
+        "tools/call", "prompts/get", "resources/read", "resources/subscribe", "resources/unsubscribe",
+        "completion/complete",
+    ]
+
     /// The call that a record is of, whether it is all there, and a text for people.
     private func call(
         _ line: [UInt8], _ method: String
@@ -153,6 +162,9 @@ public struct PolicyReplay: ~Copyable {
             params = PolicyCall.params(name: name, arguments: isWhole.arguments ? arguments : "{}")
         } else if let uri {
             params = PolicyCall.params(uri: uri)
+        } else if PolicyReplay.named.contains(method) {
+            // Not recorded: a rule that looks at the name cannot be decided.
+            isWhole.name = false
         }
         var call = PolicyCall(method: method, params: params)
         call.subject = text("subject", line)

@@ -230,7 +230,7 @@ def test_response_patterns_are_compared(policy):
 # replay
 
 def record(**members):
-    base = {"timestamp": "2026-01-01T00:00:00Z", "kind": "request", "direction": "client_to_server", "method": "tools/call", "action": "allow", "subject": "a"}
+    base = {"timestamp": "2026-01-01T00:00:00Z", "kind": "request", "direction": "c2s", "method": "tools/call", "action": "allow", "subject": "a"}
     return json.dumps(base | members) + "\n"
 
 
@@ -244,13 +244,14 @@ def test_recorded_calls_are_decided_again(policy):
         record(tool_name="exec_sh", tool_args="{\"pa", action="block", cut=[{"name": "tool_args", "bytes": 9, "sha256": "0"}]),
         record(tool_name="read_file", action="block", threat_type="injection"),
         record(method="tools/list"), record(kind="response", method="tools/call"), record(kind="checkpoint"), "not json\n",
+        record(method="sampling/createMessage", direction="s2c"), record(method="resources/subscribe"),
     ]))
     done = subprocess.run([policy.binary, "policy", "replay", "audit.jsonl", "--policy", "policy.yaml", "--format", "json"],
                           cwd=policy.directory, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "audit.jsonl:12: no line of JSON" in done.stderr
     report = json.loads(done.stdout)
     counts = {name: report[name] for name in ("calls", "same", "newly_blocked", "newly_allowed", "undecidable", "other_reason", "unreadable_lines")}
-    assert counts == {"calls": 9, "same": 4, "newly_blocked": 1, "newly_allowed": 1, "undecidable": 2, "other_reason": 1, "unreadable_lines": 1}
+    assert counts == {"calls": 10, "same": 4, "newly_blocked": 1, "newly_allowed": 1, "undecidable": 3, "other_reason": 1, "unreadable_lines": 1}
     blocked = next(group for group in report["groups"] if group["outcome"] == "newly_blocked")
     assert blocked["rule"] == "no-shell" and blocked["examples"][0]["place"] == "audit.jsonl:1"
 
