@@ -248,4 +248,4 @@ def test_a_passed_socket_that_other_hosts_can_reach_is_refused(binary, directory
         port = one.getsockname()[1]
         message = Refusal(binary, directory).proxy(**listen_fds("1", one.fileno(), names=use))
         shown = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-        assert shown in message and "LISTEN_FDS" in message
+        assert shown in message and "ListenStream=" in message
