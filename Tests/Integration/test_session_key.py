@@ -283,7 +283,7 @@ def test_without_libcrypto_the_start_fails_and_says_what_is_missing(make_gateway
 
 
 @pytest.mark.root
-def test_only_who_seals_or_records_has_libcrypto(gateway):
+def test_only_who_seals_records_or_compares_keys_has_libcrypto(gateway):
     """It costs time and memory at every start, and the others have nothing to seal, chain or cut."""
     path = library_path()
     with_it = set()
@@ -291,4 +291,4 @@ def test_only_who_seals_or_records_has_libcrypto(gateway):
         with open(f"/proc/{worker['pid']}/maps", encoding="utf-8") as file:
             if path in file.read():
                 with_it.add(role)
-    assert with_it == {"ingress", "route", "recorder"}
+    assert with_it == {"ingress", "route", "recorder", "console"}
