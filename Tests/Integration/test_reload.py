@@ -229,6 +229,7 @@ def test_the_service_manager_hears_of_the_beginning_and_of_the_end(reloadable, p
         policy.write(text)
         start = len(reloadable.notify.receive())
         assert reload(reloadable).returncode == status
+        eventually(lambda: "READY=1" in reloadable.notify.receive()[start:], lambda: f"the end of it\n{reloadable.log()}")
         said = reloadable.notify.receive()[start:]
         kinds = [line.split("=")[0] for line in said if not line.startswith("STATUS=")]
         assert kinds == ["RELOADING", "MONOTONIC_USEC", "READY"], said

@@ -34,7 +34,17 @@ class NotifySocket:
             ready, _, _ = select.select([self.socket, self.closing], [], [])
             if self.closing in ready:
                 return
-            data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(16 * 4))
+            with self.news:
+                self._take_all()
+                self.news.notify_all()
+
+    def _take_all(self):
+        """Everything that has arrived."""
+        while True:
+            try:
+                data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(16 * 4), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
             for level, kind, content in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                     # BARRIER=1 brings a descriptor, and the sender waits until it is closed.
@@ -42,13 +52,13 @@ class NotifySocket:
                     passed.frombytes(content[:len(content) // 4 * 4])
                     for descriptor in passed:
                         os.close(descriptor)
-            with self.news:
-                self.messages += data.decode().splitlines()
-                self.news.notify_all()
+            self.messages += data.decode().splitlines()
 
     def receive(self):
-        """All messages so far."""
+        """All messages so far, with what the kernel has and the thread has not read yet."""
         with self.news:
+            if self.thread:
+                self._take_all()
             return list(self.messages)
 
     def wait_for(self, message, deadline=DEADLINE):
@@ -60,5 +70,6 @@ class NotifySocket:
         os.close(self.close_end)
         if self.thread:
             self.thread.join()
+            self.thread = None
         os.close(self.closing)
         self.socket.close()

@@ -44,12 +44,19 @@ def files_of(gateway):
 
 
 def records_of(gateway):
-    """The whole lines of all files, in order."""
-    found = []
-    for path in files_of(gateway):
-        with open(path, "rb") as file:
-            found += [json.loads(line) for line in file.read().split(b"\n")[:-1]]
-    return found
+    """The whole lines of all files, in order, of one moment: a recorder at work renames and removes files."""
+    while True:
+        paths, found = files_of(gateway), []
+        try:
+            inodes = [os.stat(path).st_ino for path in paths]
+            for path in paths:
+                with open(path, "rb") as file:
+                    found += [json.loads(line) for line in file.read().split(b"\n")[:-1]]
+            if paths == files_of(gateway) and inodes == [os.stat(path).st_ino for path in paths]:
+                return found
+        except FileNotFoundError:
+            if not os.path.exists(log_of(gateway)) and gateway.process.poll() is not None:
+                raise
 
 
 def public_key(gateway):
