@@ -100,8 +100,11 @@ int cr_set_search(const cr_set *set, const uint8_t *text, size_t length, int *in
         static thread_local std::vector<int> found;
         found.clear();
         RE2::Set::ErrorInfo info;
-        if (!set->expressions.Match(piece(text, length), &found, &info)) {
-            return info.kind == RE2::Set::kNoError ? 0 : CR_SET_FAILED;
+        // Most texts have none of them: whether there is any is less work than which.
+        for (std::vector<int> *wanted : {(std::vector<int> *)nullptr, &found}) {
+            if (!set->expressions.Match(piece(text, length), wanted, &info)) {
+                return info.kind == RE2::Set::kNoError && wanted == nullptr ? 0 : CR_SET_FAILED;
+            }
         }
         std::sort(found.begin(), found.end());
         size_t count = std::min(found.size(), capacity);

@@ -31,7 +31,7 @@ final class BatchReply: ReplyTaker {
     private let areResponses: [Bool]
     private var status: UInt16 = 200
 
-    init(_ message: ReadMessage, body: ByteBuffer, connection: ClientConnection, gate: RouteGate) {
+    init(_ message: borrowing ReadMessage, body: ByteBuffer, connection: ClientConnection, gate: RouteGate) {
         self.connection = connection
         ingress = connection.ingress
         open = message.open

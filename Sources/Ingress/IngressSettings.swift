@@ -12,6 +12,12 @@ final class IngressSettings {
     let routing: Routing?
     /// Who asks. No other role has the keys.
     let authenticator: Authenticator
+    /// Where it is found as long as it is in use: a weak reference would cost more at every use of this object.
+    final class Place {
+        fileprivate(set) unowned var settings: IngressSettings?
+    }
+
+    let place = Place()
     /// Nobody uses it any more.
     private let ended: (UInt64) -> Void
 
@@ -33,9 +39,13 @@ final class IngressSettings {
         } catch {
             throw GenerationRefusal("nobody can be authenticated: \(error)")
         }
+        place.settings = self
     }
 
-    deinit { ended(number) }
+    deinit {
+        place.settings = nil
+        ended(number)
+    }
 }
 
 /// What the first settings call, which are made before there is an ingress.
@@ -45,18 +55,13 @@ final class LaterEnd {
 
 /// The generations under which requests are in flight, so that routes need not keep the others.
 struct UsedGenerations {
-    private final class Reference {
-        weak var settings: IngressSettings?
-        init(_ settings: IngressSettings) { self.settings = settings }
-    }
-
-    private var used: [UInt64: Reference] = [:]
+    private var used: [UInt64: IngressSettings.Place] = [:]
 
     /// The generation that the worker was started under.
     init(_ settings: IngressSettings) { began(settings) }
 
     /// A generation came into force.
-    mutating func began(_ settings: IngressSettings) { used[settings.number] = Reference(settings) }
+    mutating func began(_ settings: IngressSettings) { used[settings.number] = settings.place }
 
     /// The settings of a generation that is still in use.
     func find(_ number: UInt64) -> IngressSettings? { used[number]?.settings }
@@ -90,10 +95,10 @@ extension Ingress {
 
     /// What to do when nobody uses a generation any more: in a turn of its own, since that may be in the middle of anything.
     var noteEnded: (UInt64) -> Void {
-        { [weak self] number in
-            self?.loop.execute {
-                guard self?.usedGenerations.ended(number) == true else { return }
-                self?.supervision.released(number)
+        // Strongly: an ingress lives as long as its process.
+        { [self] number in
+            loop.execute { [self] in
+                if usedGenerations.ended(number) { supervision.released(number) }
             }
         }
     }

@@ -6,7 +6,7 @@ import Sessions
 import StrictJSON
 
 /// The phase `readMessage`: a request's message, read once and strictly, its headers checked against it and its session found.
-struct ReadMessage {
+struct ReadMessage: ~Copyable {
     /// One message of a batch.
     struct Element {
         /// Where it stands in the body.

@@ -98,6 +98,15 @@ public struct FieldReader: ~Escapable {
     /// Bytes not read yet.
     public var remaining: Int { limit - position }
 
+    /// The bytes not read yet.
+    var rest: Span<UInt8> {
+        @_lifetime(copy self) get { span.extracting(position..<limit) }
+    }
+
+    /// Passes over bytes that are there.
+    @_lifetime(self: copy self)
+    mutating func skip(_ count: Int) { position += min(count, remaining) }
+
     /// Skips `count` bytes if all of them are there and zero.
     @_lifetime(self: copy self)
     mutating func takeZeros(_ count: Int) -> Bool {

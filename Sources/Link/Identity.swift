@@ -95,8 +95,20 @@ public final class Identity: Equatable, Sendable {
     }
 
     @_lifetime(reader: copy reader)
-    static func read(_ reader: inout FieldReader) throws(LinkViolation) -> Identity {
+    static func read(_ reader: inout FieldReader, _ known: inout KnownIdentities) throws(LinkViolation) -> Identity {
         if reader.takeZeros(anonymousLength) { return anonymous }
+        let rest = reader.rest
+        if let (identity, length) = known.find(rest) {
+            reader.skip(length)
+            return identity
+        }
+        let identity = try read(&reader)
+        known.add(identity, encoding: rest.extracting(0..<(rest.count - reader.remaining)))
+        return identity
+    }
+
+    @_lifetime(reader: copy reader)
+    private static func read(_ reader: inout FieldReader) throws(LinkViolation) -> Identity {
         let subject = try reader.string(maximum: LinkLimits.name)
         guard let method = Method(rawValue: try reader.u8()) else { throw .badPayload }
         var roles: [String] = []

@@ -150,10 +150,16 @@ public struct RequestOpen: Equatable, Sendable {
 
     /// Reads a payload; throws `LinkViolation.badPayload`.
     public init(decoding payload: Span<UInt8>) throws(LinkViolation) {
+        var known = KnownIdentities()
+        try self.init(decoding: payload, known: &known)
+    }
+
+    /// Reads a payload whose identity may have come before; throws `LinkViolation.badPayload`.
+    public init(decoding payload: Span<UInt8>, known: inout KnownIdentities) throws(LinkViolation) {
         var reader = FieldReader(payload)
         generation = try reader.u64()
         requestID = try reader.u64()
-        identity = try Identity.read(&reader)
+        identity = try Identity.read(&reader, &known)
         session = nil
         let use = try reader.u8()
         if use != 0 {

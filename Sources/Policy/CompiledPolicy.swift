@@ -53,6 +53,9 @@ public final class CompiledPolicy: Sendable {
     /// Whether answers are searched for patterns.
     public var inspectsReplies: Bool { responses != nil }
 
+    /// Whether it matters for that which tool answers.
+    public var inspectsRepliesByTool: Bool { responses?.namesTools ?? false }
+
     /// What the rule or pattern that decided has for the caller.
     public func callersReason(of cause: PolicyCause) -> String? {
         switch cause {

@@ -36,7 +36,7 @@ public struct PolicyLabel: Sendable {
 }
 
 /// What rules can know of the one who sends a message. Made once for an identity, and used for all its messages.
-public struct PolicyCaller: Sendable {
+public final class PolicyCaller: Sendable {
     let subject: PolicyText?
     let roles: [PolicyText]
     let tenant: PolicyText?

@@ -22,13 +22,14 @@ extension PolicyEvaluator {
         subject: ReplySubject
     ) -> PolicyVerdict {
         guard let patterns = policy.responses else { return PolicyVerdict(.allow, .enforce, .answer) }
-        var search = ReplySearch(patterns, policy)
+        var search = ReplySearch(patterns, policy, memory: &replyMemory)
+        defer { replyMemory = search.memory }
         switch subject {
         case .other: break
-        case .unknown: search.concerns = [Bool](repeating: true, count: patterns.tools.count)
+        case .unknown: search.concernsAll()
         case .tool(let tool):
             for (index, globs) in patterns.tools.enumerated() where !globs.isEmpty {
-                search.concerns[index] = tool.matches(globs, policy.globs, false)
+                search.memory.concerns[index] = tool.matches(globs, policy.globs, false)
             }
         }
         read(node, &search, tape, bytes)
@@ -68,49 +69,64 @@ extension PolicyEvaluator {
     private mutating func readText(_ text: Span<UInt8>, _ search: inout ReplySearch) {
         search.read(text)
         if search.isDecided || NormalForms.isPlain(text, []) { return }
-        search.forms.removeAll()
-        forms.append(text, [], to: &search.forms)
-        for form in 0..<search.forms.count { search.readForm(form) }
+        search.memory.forms.removeAll()
+        forms.append(text, [], to: &search.memory.forms)
+        for form in 0..<search.memory.forms.count { search.readForm(form) }
     }
+}
+
+/// Memory that searches of answers use one after the other.
+struct ReplySearchMemory: Sendable {
+    /// Whether a pattern is for this answer.
+    fileprivate var concerns: [Bool] = []
+    fileprivate var found: [Int32] = []
+    fileprivate var forms = FormList()
 }
 
 /// What was found in one answer so far.
 private struct ReplySearch {
     private let patterns: ResponsePatterns
-    private let model: PolicyModel
-    /// Whether a pattern is for this answer.
-    var concerns: [Bool]
+    private let policy: CompiledPolicy
+    var memory: ReplySearchMemory
     private(set) var enforced: PolicyCause?
     private(set) var noted: PolicyCause?
-    var forms = FormList()
-    private var found: [Int32]
 
-    init(_ patterns: ResponsePatterns, _ policy: CompiledPolicy) {
+    /// Takes `memory` for as long as it searches.
+    init(_ patterns: ResponsePatterns, _ policy: CompiledPolicy, memory: inout ReplySearchMemory) {
         self.patterns = patterns
-        model = policy.model
-        concerns = patterns.tools.map(\.isEmpty)
-        found = [Int32](repeating: 0, count: patterns.owners.count)
+        self.policy = policy
+        self.memory = memory
+        memory = ReplySearchMemory()
+        self.memory.concerns.removeAll(keepingCapacity: true)
+        for globs in patterns.tools { self.memory.concerns.append(globs.isEmpty) }
+        let missing = patterns.owners.count - self.memory.found.count
+        if missing > 0 { self.memory.found.append(contentsOf: repeatElement(0, count: missing)) }
+    }
+
+    /// Nobody knows which tool answers.
+    mutating func concernsAll() {
+        for index in memory.concerns.indices { memory.concerns[index] = true }
     }
 
     var isDecided: Bool { enforced != nil }
 
     mutating func readForm(_ index: Int) {
-        let forms = forms
+        let forms = memory.forms
         read(forms[index])
     }
 
     /// Searches one text; the first pattern of the policy that occurs and is enforced decides.
     mutating func read(_ text: Span<UInt8>) {
         if isDecided { return }
-        guard let count = patterns.set.search(text, into: &found) else {
+        guard let count = patterns.set.search(text, into: &memory.found) else {
             // What cannot be read is not passed on.
             enforced = .unsearchable
             return
         }
-        for index in 0..<min(count, found.count) {
-            let owner = patterns.owners[Int(found[index])]
-            guard concerns[owner] else { continue }
-            if (model.responsePatterns[owner].mode ?? model.mode) == .enforce {
+        for index in 0..<min(count, memory.found.count) {
+            let owner = patterns.owners[Int(memory.found[index])]
+            guard memory.concerns[owner] else { continue }
+            if (policy.model.responsePatterns[owner].mode ?? policy.model.mode) == .enforce {
                 enforced = .responsePattern(owner)
                 return
             }

@@ -16,6 +16,7 @@ public struct PolicyEvaluator: ~Copyable, Sendable {
     /// Whether the values of such a string are being looked at; those inside are not taken apart again.
     var isInside = false
     var cursors: [RuleCursor] = []
+    var replyMemory = ReplySearchMemory()
     let foldedMethods: Set<[UInt8]>
 
     /// An evaluator.

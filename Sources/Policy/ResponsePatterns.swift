@@ -1,12 +1,14 @@
 import NormalForms
 
 /// The response patterns of a policy, compiled into one set.
-struct ResponsePatterns: Sendable {
+final class ResponsePatterns: Sendable {
     let set: ExpressionSet
     /// The pattern that each expression of the set belongs to.
     let owners: [Int]
     /// The tools of each pattern; empty for all.
     let tools: [GlobList]
+    /// Whether some pattern is not for all tools.
+    let namesTools: Bool
 
     init?(_ model: PolicyModel, _ compiler: inout PolicyCompiler) throws(PolicyError) {
         guard !model.responsePatterns.isEmpty else { return nil }
@@ -27,5 +29,6 @@ struct ResponsePatterns: Sendable {
         }
         self.owners = owners
         self.tools = tools
+        namesTools = tools.contains { !$0.isEmpty }
     }
 }

@@ -36,6 +36,18 @@ public final class RecordBuilder {
         line.begin(kind, direction, at: time ?? RecordTime.now())
     }
 
+    /// Writes members for records to come, as `fill` has them; forgets the record before. Redaction sees them now and not again.
+    public func part(maximumValue: Int, _ fill: (RecordBuilder) -> Void) -> RecordPart {
+        line.maximumValue = max(64, maximumValue)
+        if !hidden.isEmpty { hidden.removeAll(keepingCapacity: true) }
+        line.beginPart()
+        fill(self)
+        return line.part
+    }
+
+    /// Appends members that were written before: first of all, and none of them is there yet.
+    public func append(_ part: RecordPart) { line.append(part) }
+
     /// A value that stands in no field of this record, wherever it comes from: what the client authenticated with.
     /// To be called before the fields are written. Values shorter than four bytes hide nothing.
     public func hide(_ secret: Span<UInt8>) {

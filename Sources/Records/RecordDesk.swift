@@ -74,6 +74,11 @@ public final class RecordDesk {
         return builder
     }
 
+    /// Writes members for records to come; not while a record is begun and not committed.
+    public func part(maximumValue: Int, _ fill: (RecordBuilder) -> Void) -> RecordPart {
+        builder.part(maximumValue: maximumValue, fill)
+    }
+
     /// Commits the record that was begun last. It survives this process from here on.
     /// - Parameters:
     ///   - blocks: it is a denial: synced at once.
@@ -161,11 +166,12 @@ public final class RecordDesk {
 
 /// Hears the recorder.
 private final class BellHandler: StreamSocketDelegate {
-    private weak var desk: RecordDesk?
+    // Strongly: a desk lives as long as its worker. An object that anybody refers to weakly costs more at every use.
+    private let desk: RecordDesk
 
     init(_ desk: RecordDesk) { self.desk = desk }
 
-    func received(_ bytes: ByteBuffer) { desk?.durableMoved() }
+    func received(_ bytes: ByteBuffer) { desk.durableMoved() }
 
     func writabilityChanged(_ isWritable: Bool) {}
 

@@ -1,6 +1,17 @@
 import Crypto
 import StrictJSON
 
+/// Members that many records begin with alike, written once.
+public struct RecordPart: Sendable {
+    /// The members, with commas between them.
+    fileprivate var members: [UInt8]
+    fileprivate var cuts: [UInt8]
+    fileprivate var written: UInt64
+
+    /// Bytes that it takes.
+    public var size: Int { members.count + cuts.count }
+}
+
 /// One record while it is written, as a value: `RecordBuilder` keeps one and decides what may stand in it.
 struct RecordLine {
     /// Bytes of a record without what is added behind the values.
@@ -15,6 +26,8 @@ struct RecordLine {
     private var time = RecordTime()
     private var cuts: [UInt8] = []
     private var written: UInt64 = 0
+    /// Bytes of the budget that are kept free: a part leaves room for what stands before it.
+    private var kept = 0
 
     init(digests: SHA256, maximumValue: Int) {
         self.digests = digests
@@ -23,17 +36,43 @@ struct RecordLine {
     }
 
     mutating func begin(_ kind: RecordKind, _ direction: RecordDirection?, at time: UInt64) {
-        bytes.removeAll(keepingCapacity: true)
-        if !cuts.isEmpty { cuts.removeAll(keepingCapacity: true) }
-        written = 0
-        request = 0
-        bytes.append(0x7b)
+        beginEmpty()
         _ = member(.timestamp)
         bytes.append(0x22)
         self.time.append(time, to: &bytes)
         bytes.append(0x22)
         word(.kind, kind.word)
         if let direction { word(.direction, direction.word) }
+    }
+
+    private mutating func beginEmpty() {
+        bytes.removeAll(keepingCapacity: true)
+        if !cuts.isEmpty { cuts.removeAll(keepingCapacity: true) }
+        written = 0
+        request = 0
+        kept = 0
+        bytes.append(0x7b)
+    }
+
+    mutating func beginPart() {
+        beginEmpty()
+        kept = 4096
+    }
+
+    /// What was written since `beginPart`.
+    var part: RecordPart { RecordPart(members: Array(bytes.dropFirst()), cuts: cuts, written: written) }
+
+    /// Appends members that were written before; none of them is there yet, and nothing but short ones of the gateway's own.
+    mutating func append(_ part: RecordPart) {
+        precondition(written & part.written == 0 && bytes.count <= 4096)
+        guard !part.members.isEmpty else { return }
+        if bytes.count > 1 { bytes.append(0x2c) }
+        bytes.append(copying: part.members.span)
+        if !part.cuts.isEmpty {
+            if !cuts.isEmpty { cuts.append(0x2c) }
+            cuts.append(contentsOf: part.cuts)
+        }
+        written |= part.written
     }
 
     /// A word of the program's own: it needs no escapes.
@@ -99,7 +138,7 @@ struct RecordLine {
         bytes.append(0x7d)
     }
 
-    private var room: Int { max(0, RecordLine.budget - bytes.count) }
+    private var room: Int { max(0, RecordLine.budget - kept - bytes.count) }
 
     /// Appends the member's name; false if it has a value already or there is no room for another.
     mutating func member(_ field: RecordField) -> Bool {

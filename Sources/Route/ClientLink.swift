@@ -24,7 +24,7 @@ final class ClientLink: PeerLinkDelegate {
     func replace() { link?.close() }
 
     func opened(_ stream: StreamID, _ payload: Span<UInt8>, on link: PeerLink) throws(LinkViolation) {
-        let open = try RequestOpen(decoding: payload)
+        let open = try RequestOpen(decoding: payload, known: &route.identities)
         // One that is not known any more is refused when it is whole. Nobody can speak of one that is not prepared here.
         guard open.generation <= route.generations.newest else { throw .notPermitted }
         let limit = route.generations.find(open.generation)?.generation.requestBody ?? .max

@@ -4,7 +4,7 @@ import Policy
 import StrictJSON
 
 /// What the route keeps of a request's message once it is confirmed: ranges into the body, and the header fields that repeat it.
-struct ConfirmedMessage: Sendable {
+final class ConfirmedMessage: Sendable {
     let kind: MessageSummary.Kind
     let method: Method
     let isModern: Bool
@@ -22,7 +22,7 @@ struct ConfirmedMessage: Sendable {
     /// What the chain says of it.
     let inspection: RequestInspection
     /// `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` of a modern message, made from the body and from nothing else.
-    private(set) var headers: [UInt8] = []
+    let headers: [UInt8]
 
     /// The phases `confirmRoute` and `inspectRequest`, while the text is parsed: the same bytes through the same parser as in the ingress, which may be in an attacker's hands.
     /// - Throws: `GatewayError`.
@@ -55,16 +55,19 @@ struct ConfirmedMessage: Sendable {
         methodName = message.method == .other ? message.methodNode.map { tape.range($0) } : nil
         arguments = message.params.flatMap { tape.member("arguments", of: $0, in: bytes) }.map { tape.range($0) }
         inspection = RequestInspection(message, tape, bytes, open, policy, &evaluator, caller)
-        if open.isModern { appendHeaders(message, tape, bytes) }
+        headers = open.isModern ? ConfirmedMessage.headers(message, tape, bytes) : []
     }
 
-    private mutating func appendHeaders(_ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>) {
+    private static func headers(
+        _ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
+    ) -> [UInt8] {
+        var headers: [UInt8] = []
         if let version = message.versionNode {
             headers += Array("MCP-Protocol-Version: ".utf8)
             HeaderValue.append(version, of: tape, bytes, to: &headers)
             headers += [0x0D, 0x0A]
         }
-        guard let methodNode = message.methodNode else { return }
+        guard let methodNode = message.methodNode else { return headers }
         let start = headers.count
         headers += Array("Mcp-Method: ".utf8)
         if HeaderValue.appendPlain(methodNode, of: tape, bytes, to: &headers) {
@@ -77,5 +80,6 @@ struct ConfirmedMessage: Sendable {
             HeaderValue.append(name, of: tape, bytes, to: &headers)
             headers += [0x0D, 0x0A]
         }
+        return headers
     }
 }

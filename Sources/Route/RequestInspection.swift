@@ -37,7 +37,7 @@ struct RequestInspection: Sendable {
         }
         self.verdict = verdict
         guard !verdict.passes else {
-            if policy.compiled.inspectsReplies, message.method == .toolsCall, let name = message.nameNode {
+            if policy.compiled.inspectsRepliesByTool, message.method == .toolsCall, let name = message.nameNode {
                 var text: [UInt8] = []
                 tape.appendString(name, in: bytes, to: &text)
                 tool = PolicyText(text, policy.library)

@@ -30,7 +30,9 @@ public final class Route: WorkerRole {
     private let library: UnicodeLibrary
     /// The loop's; the helper thread makes its own for each message.
     private var evaluator: PolicyEvaluator
-    private var callers: PolicyCallers
+    private var callers: Callers
+    /// Who asked lately over the link.
+    var identities = KnownIdentities()
     /// Reused for every message; the loop reads one at a time.
     private var tape = JSONTape()
     private static let requestParser = JSONParser(limits: JSONLimits(), surrogates: .refuse)
@@ -82,7 +84,7 @@ public final class Route: WorkerRole {
         }
         records = try RecordDesk(context, loop: loop)
         evaluator = PolicyEvaluator(library)
-        callers = PolicyCallers(library)
+        callers = Callers(library)
         let dialing = DialClient(context, loop: loop, supervision: supervision, generation: generation)
         pool = UpstreamPool(context, loop: loop, generation: generation, dialing: dialing)
         head = UpstreamHead(generation)
@@ -195,25 +197,24 @@ public final class Route: WorkerRole {
 
     // MARK: Reading
 
-    /// The one who asks, as rules match him.
-    func caller(_ identity: Identity) -> PolicyCaller { callers.caller(identity) }
+    /// The one who asks.
+    func caller(_ identity: Identity) -> Caller { callers.find(identity) }
 
     /// The phases `confirmRoute` and `inspectRequest`.
     func confirm(
-        _ body: ByteBuffer, _ open: RequestOpen, _ policy: RoutePolicy
+        _ body: ByteBuffer, _ open: RequestOpen, _ policy: RoutePolicy, _ caller: Caller
     ) throws(GatewayError) -> ConfirmedMessage {
         defer { tape.shrink(toCapacity: Route.tapeNodes) }
-        let caller = caller(open.identity)
         return try ConfirmedMessage(
-            body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller)
+            body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller.policy)
     }
 
     /// The same for a large message.
     func confirmElsewhere(
-        _ body: ByteBuffer, _ open: RequestOpen, _ policy: RoutePolicy,
+        _ body: ByteBuffer, _ open: RequestOpen, _ policy: RoutePolicy, _ caller: Caller,
         then: @escaping (Result<ConfirmedMessage, GatewayError>) -> Void
     ) {
-        let caller = caller(open.identity)
+        let caller = caller.policy
         let read: @Sendable () -> Result<ConfirmedMessage, GatewayError> = {
             var tape = JSONTape()
             var evaluator = PolicyEvaluator(policy.library)

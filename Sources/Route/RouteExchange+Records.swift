@@ -13,19 +13,32 @@ extension RouteExchange {
     /// Whether a message that could not be recorded may go on all the same.
     private var mayPassUnrecorded: Bool { settings.generation.onFailure == .allow }
 
+    /// What all records of this caller say under these settings.
+    private var recordPart: RecordPart {
+        if let made = caller.recordPart, made.generation == settings.number { return made.part }
+        let part = route.records.part(maximumValue: settings.maximumValue) { record in
+            let identity = open.identity
+            if !settings.labels.isEmpty { record.labels(identity.labels + settings.labels) }
+            record.identity(identity)
+            record.text(.upstream, settings.generation.upstream)
+            let policyHash = settings.generation.policyHash
+            if !policyHash.isEmpty { record.text(.policyHash, policyHash) }
+        }
+        // A large one is not worth its memory.
+        if part.size <= 4096 { caller.recordPart = (settings.number, part) }
+        return part
+    }
+
     /// Commits what `fill` writes. Nil: it could not be recorded.
     private func commit(
         _ kind: RecordKind, _ direction: RecordDirection, _ effect: RecordRing.Effect, blocks: Bool = false,
         _ fill: (RecordBuilder) -> Void
     ) -> UInt64? {
+        let part = recordPart
         let record = route.records.begin(kind, direction, maximumValue: settings.maximumValue)
+        record.append(part)
         record.request(open.requestID)
-        if !settings.labels.isEmpty { record.labels(open.identity.labels + settings.labels) }
-        record.identity(open.identity)
-        record.text(.upstream, settings.generation.upstream)
         if let session = open.session { record.text(.session, session.uuid.text) }
-        let policyHash = settings.generation.policyHash
-        if !policyHash.isEmpty { record.text(.policyHash, policyHash) }
         fill(record)
         do throws(RecordError) {
             return try route.records.commit(blocks: blocks, effect: effect)

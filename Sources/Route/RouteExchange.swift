@@ -77,6 +77,8 @@ final class RouteExchange: UpstreamReader {
     /// What is collected of the upstream's tools, while that goes on.
     var collection: ToolCollection?
     private var replyContext: ReplyContext?
+    /// Who asks.
+    let caller: Caller
     /// The request is on record as forwarded, and its answer is not yet.
     var isForwardRecorded = false
     /// When the request's head came, in nanoseconds of the monotonic clock.
@@ -89,6 +91,7 @@ final class RouteExchange: UpstreamReader {
         isUndecidable = admitting == nil
         self.owner = owner
         self.route = route
+        caller = route.caller(open.identity)
         self.link = link
         self.stream = stream
         lastSent = route.pool.now
@@ -143,12 +146,12 @@ final class RouteExchange: UpstreamReader {
         guard body.readableBytes > RouteExchange.largeMessage else {
             defer { keepBody() }
             do throws(GatewayError) {
-                return confirmed(try route.confirm(body, open, settings.policy))
+                return confirmed(try route.confirm(body, open, settings.policy, caller))
             } catch {
                 return answer(error)
             }
         }
-        route.confirmElsewhere(body, open, settings.policy) { [self] result in
+        route.confirmElsewhere(body, open, settings.policy, caller) { [self] result in
             switch result {
             case .success(let message): confirmed(message)
             case .failure(let error): answer(error)
@@ -232,7 +235,7 @@ final class RouteExchange: UpstreamReader {
         if !isStream, !settings.policy.compiled.inspectsReplies {
             guard asked.isEdited(of: settings.policy) else { return nil }
         }
-        let context = ReplyContext(asked, settings.policy, route.caller(open.identity))
+        let context = ReplyContext(asked, settings.policy, caller.policy)
         replyContext = context
         return context
     }

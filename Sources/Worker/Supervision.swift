@@ -7,8 +7,8 @@ import Telemetry
 ///
 /// A bad frame from the supervisor cannot be condemned, since there is nobody else to tell: the worker exits.
 public final class Supervision {
-    /// The role that is told; set before the loop turns.
-    public weak var role: WorkerRole?
+    /// The role that is told; set before the loop turns. Both live as long as the process: a weak reference would cost more at every use of the role.
+    public var role: WorkerRole?
     /// Sends a frame to the supervisor; set by the loop's side.
     var sendFrame: (FrameType, [UInt8]) -> Void = { _, _ in }
 
