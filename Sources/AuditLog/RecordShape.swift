@@ -8,9 +8,10 @@ public struct RecordShape: ~Copyable {
     /// Names that producers may write, and kinds of their records.
     private let names = WordTable(RecordField.allCases.filter(\.isProducers).map(\.rawValue))
     private let kinds = WordTable(RecordKind.allCases.filter(\.isProducers).map(\.rawValue))
+    private let plain: PlainRecord
 
     /// The shape of DESIGN 10.
-    public init() {}
+    public init() { plain = PlainRecord(names: names, kinds: kinds) }
 
     /// Nil if the bytes are a record, else what is wrong.
     public mutating func fault(_ bytes: Span<UInt8>) -> LogFault? {
@@ -20,6 +21,12 @@ public struct RecordShape: ~Copyable {
         for index in start.span.indices where bytes[index] != start.span[index] {
             return LogFault("it has no timestamp")
         }
+        if plain.accepts(bytes, parser, &tape) { return nil }
+        return strictFault(bytes)
+    }
+
+    /// The same by the strict parser alone.
+    mutating func strictFault(_ bytes: Span<UInt8>) -> LogFault? {
         guard !RecordShape.hasControl(bytes) else { return LogFault("it is more than one line") }
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
@@ -30,10 +37,10 @@ public struct RecordShape: ~Copyable {
         var hasKind = false
         for (name, value) in tape.members(of: .root) {
             let range = tape.contentRange(name)
-            guard names.contains(bytes, range) else { return LogFault("it has a member that records do not have") }
+            guard names.index(bytes, range) != nil else { return LogFault("it has a member that records do not have") }
             if RecordShape.isKind(bytes, range) {
                 guard tape.kind(value) == .string else { return LogFault("its kind is no text") }
-                hasKind = kinds.contains(bytes, tape.contentRange(value))
+                hasKind = kinds.index(bytes, tape.contentRange(value)) != nil
             }
         }
         return hasKind ? nil : LogFault("its kind is none that a worker writes")
@@ -58,36 +65,6 @@ public struct RecordShape: ~Copyable {
         while index < bytes.count {
             if bytes[index] < 0x20 { return true }
             index += 1
-        }
-        return false
-    }
-}
-
-/// A few words, found without allocating.
-private struct WordTable {
-    /// The words one after the other, by length.
-    private let bytes: [UInt8]
-    /// Where those of each length begin; one more at the end.
-    private let starts: [Int]
-
-    init(_ words: [String]) {
-        let sorted = words.map { Array($0.utf8) }.sorted { $0.count < $1.count }
-        bytes = sorted.flatMap { $0 }
-        starts = (0...(sorted.last?.count ?? 0) + 1).map { length in
-            sorted.reduce(0) { $1.count < length ? $0 + $1.count : $0 }
-        }
-    }
-
-    func contains(_ text: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        let length = range.count
-        guard length > 0, length + 1 < starts.count else { return false }
-        var start = starts[length]
-        let end = starts[length + 1]
-        while start < end {
-            var index = 0
-            while index < length, bytes[start + index] == text[range.lowerBound + index] { index += 1 }
-            if index == length { return true }
-            start += length
         }
         return false
     }
