@@ -95,6 +95,26 @@ public struct MessageSummary: Equatable, Sendable {
         }
     }
 
+    /// Classifies a request of the server that stands in an answer (`inputRequests`; MCP 2026-07-28, Multi Round-Trip Requests): it has a method and parameters,
+    /// and its answer comes with the next request of the client.
+    ///
+    /// - Throws: `GatewayError.notAMessage` if it is none, `GatewayError.invalidParams` as above.
+    public init(
+        inputRequest node: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
+    ) throws(GatewayError) {
+        guard tape.kind(node) == .object else { throw .notAMessage("a request is an object") }
+        var envelope = Envelope()
+        try envelope.read(node, tape, bytes)
+        guard let name = envelope.method, tape.kind(name) == .string, envelope.result == nil, envelope.error == nil
+        else {
+            throw .notAMessage("a request has a method")
+        }
+        kind = .request
+        methodNode = name
+        method = Method.of(name, tape, bytes)
+        if let node = envelope.params { try readParams(node, tape, bytes) }
+    }
+
     /// Decides which of the three it is, and checks the members that make it so.
     private mutating func classify(_ envelope: Envelope, _ tape: borrowing JSONTape, _ sender: Peer)
         throws(GatewayError)

@@ -109,6 +109,9 @@ final class EventRelay {
         if exchange.unsent.readableBytes == 0 { exchange.finish() }
     }
 
+    /// Whether answers are searched for what none may hold.
+    private var searchesText: Bool { context?.policy.compiled.inspectsReplies ?? false }
+
     private static let messageName = Array("message".utf8)
     private static let keepAlive = Array("keep-alive".utf8)
 
@@ -159,13 +162,19 @@ final class EventRelay {
 
     private func relay(comment: Span<UInt8>) {
         guard isHeadSent else { return }
-        // A comment that is no comment is not worth a stream.
-        try? EventEncoding.appendComment(comment, to: &exchange.unsent)
+        // A comment that is no comment is not worth a stream. Where answers are searched, its text stays here: it is nothing but a sign of life.
+        let text = searchesText ? Span<UInt8>() : comment
+        try? EventEncoding.appendComment(text, to: &exchange.unsent)
         exchange.sendUnsent()
     }
 
     private func take(_ event: borrowing Event) {
         if event.hasID { isResumable = true }
+        if searchesText, event.name.count > 0, !event.name.isEqual(to: EventRelay.messageName.span),
+            !route.mayShow(event.name, exchange.settings.policy)
+        {
+            return fail(.upstreamUnreadable("the name of an event is what no answer may hold"))
+        }
         guard event.hasData, event.data.count > 0 else { return write(event) }
         guard event.data.count > RouteExchange.largeMessage else {
             let result = route.read(event.data, context)

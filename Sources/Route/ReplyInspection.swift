@@ -19,15 +19,6 @@ final class ReplyContext: Sendable {
         case other
         /// A stream taken up again: what it goes on with, nobody knows here.
         case unknown
-
-        /// Whether the answer may have to be altered.
-        func isEdited(of policy: RoutePolicy) -> Bool {
-            switch self {
-            case .list, .items: true
-            case .handshake: policy.owners != nil
-            case .tool, .other, .unknown: false
-            }
-        }
     }
 
     let asked: Asked
@@ -83,19 +74,73 @@ struct ReplyInspection: Sendable {
             let verdict = evaluator.decide(
                 policy.compiled, message, tape, bytes, caller: context.caller, route: policy.route, from: .server)
             note(verdict, policy)
-            guard verdict.passes, policy.compiled.inspectsReplies, let params = message.params else { return }
-            note(evaluator.inspectReply(policy.compiled, tape, bytes, at: params, subject: context.subject), policy)
+            if let params = message.params { inspectInputRequests(params, tape, bytes, context, &evaluator) }
+            search(message, tape, bytes, context, &evaluator)
             return
         }
-        guard let outcome = message.result ?? message.error else { return }
-        if let result = message.result { filter(result, tape, bytes, context, &evaluator) }
-        guard policy.compiled.inspectsReplies else { return }
-        note(evaluator.inspectReply(policy.compiled, tape, bytes, at: outcome, subject: context.subject), policy)
+        if let result = message.result {
+            filter(result, tape, bytes, context, &evaluator)
+            if policy.isNamed { inspectInputRequests(result, tape, bytes, context, &evaluator) }
+        }
+        search(message, tape, bytes, context, &evaluator)
     }
 
     private mutating func note(_ verdict: PolicyVerdict, _ policy: RoutePolicy) {
-        if self.verdict?.passes ?? true { self.verdict = verdict }
+        // A denial stays, whatever else is said; one that only counts as noted gives way to one in force.
+        let isNews = verdict.action == .deny || self.verdict == nil
+        if isNews, self.verdict?.passes ?? true { self.verdict = verdict }
         if !verdict.passes { denial = policy.denial(verdict) }
+    }
+
+    private mutating func search(
+        _ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ context: ReplyContext,
+        _ evaluator: inout PolicyEvaluator
+    ) {
+        let policy = context.policy
+        guard denial == nil, policy.compiled.inspectsReplies else { return }
+        note(evaluator.inspectReply(policy.compiled, message, tape, bytes, subject: context.subject), policy)
+    }
+
+    // MARK: Requests in answers
+
+    /// What a server asks of the client in an answer or a notification, it asks like any other message of its own (MCP 2026-07-28, Multi Round-Trip
+    /// Requests; Tasks, whose results may be such answers in turn).
+    private mutating func inspectInputRequests(
+        _ node: JSONNode, isOuter: Bool = true, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>,
+        _ context: ReplyContext,
+        _ evaluator: inout PolicyEvaluator
+    ) {
+        guard tape.kind(node) == .object else { return }
+        switch tape.search("inputRequests", of: node, in: bytes) {
+        case .absent: break
+        case .found(let map): inspectRequests(map, tape, bytes, context, &evaluator)
+        case .ambiguous: note(.unreadable, context.policy)
+        }
+        guard isOuter else { return }
+        switch tape.search("result", of: node, in: bytes) {
+        case .absent: break
+        case .found(let result): inspectInputRequests(result, isOuter: false, tape, bytes, context, &evaluator)
+        case .ambiguous: note(.unreadable, context.policy)
+        }
+    }
+
+    private mutating func inspectRequests(
+        _ map: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ context: ReplyContext,
+        _ evaluator: inout PolicyEvaluator
+    ) {
+        let policy = context.policy
+        guard tape.kind(map) != .null else { return }
+        guard tape.kind(map) == .object else { return note(.unreadable, policy) }
+        for (_, request) in tape.members(of: map) {
+            guard denial == nil else { return }
+            guard let message = try? MessageSummary(inputRequest: request, tape, bytes) else {
+                return note(.unreadable, policy)
+            }
+            let verdict = evaluator.decide(
+                policy.compiled, message, tape, bytes, caller: context.caller, route: policy.route, from: .server)
+            // That it may be asked is no word about the answer it stands in.
+            if verdict.action == .deny || verdict.noted != nil { note(verdict, policy) }
+        }
     }
 
     // MARK: Lists

@@ -31,9 +31,10 @@ struct RequestInspection: Sendable {
         guard policy.isNamed else { return }
         var verdict = evaluator.decide(policy.compiled, message, tape, bytes, caller: caller, route: policy.route)
         if verdict.passes, message.method == .toolsCall, policy.compiled.looksAtArguments, !open.fields.bytes.isEmpty,
-            let denied = HeaderArguments.verdict(message, tape, bytes, open.fields, policy, &evaluator, caller)
+            let other = HeaderArguments.verdict(message, tape, bytes, open.fields, policy, &evaluator, caller),
+            !other.passes
         {
-            verdict = denied
+            verdict = other
         }
         self.verdict = verdict
         guard !verdict.passes else {
@@ -59,18 +60,37 @@ struct RequestInspection: Sendable {
 }
 
 /// The arguments that a modern client repeats in `Mcp-Param-*` fields. Which argument each stands for only the tool's schema says, and a server may
-/// believe the field: so each is decided about as the argument of its name too (MCP 2026-07-28, Custom Headers from Tool Parameters).
+/// believe the field: so the call is decided about once more as one in which each field's argument has both values, the body's and the field's. A deny rule
+/// then looks at either, and an allow rule must allow both (MCP 2026-07-28, Custom Headers from Tool Parameters).
 private enum HeaderArguments {
-    private static let prefix: StaticString = "mcp-param-"
+    private struct Argument {
+        let name: [UInt8]
+        var values: [[UInt8]]
+    }
 
-    /// The first verdict by which such an argument would not pass; nil if all do.
+    private static let prefix: StaticString = "mcp-param-"
+    private static let parser = JSONParser(limits: JSONLimits(), surrogates: .replace)
+
+    /// The verdict about that call; nil where there are no such fields.
     static func verdict(
         _ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ fields: FieldLines,
         _ policy: RoutePolicy, _ evaluator: inout PolicyEvaluator, _ caller: PolicyCaller
     ) -> PolicyVerdict? {
-        guard let name = message.nameNode else { return nil }
-        let lines = fields.bytes
+        // What cannot be read does not pass.
+        guard let arguments = read(fields) else { return .unreadable }
+        guard !arguments.isEmpty, let name = message.nameNode else { return nil }
+        let text = call(of: bytes.extracting(tape.range(name)), message, tape, bytes, arguments)
         var parsed = JSONTape()
+        guard (try? parser.parse(text.span, into: &parsed)) != nil,
+            let call = try? MessageSummary(parsed, text.span, from: .client)
+        else { return .unreadable }
+        return evaluator.decide(policy.compiled, call, parsed, text.span, caller: caller, route: policy.route)
+    }
+
+    /// The arguments in the fields; nil if one cannot be read.
+    private static func read(_ fields: FieldLines) -> [Argument]? {
+        let lines = fields.bytes
+        var found: [Argument] = []
         var start = 0
         while start < lines.count {
             var end = start
@@ -78,38 +98,71 @@ private enum HeaderArguments {
             let line = lines.span.extracting(start..<end)
             start = end + 2
             guard line.hasPrefix(prefix) else { continue }
-            guard let text = call(of: line, bytes.extracting(tape.range(name))),
-                (try? parser.parse(text.span, into: &parsed)) != nil,
-                let call = try? MessageSummary(parsed, text.span, from: .client)
-            else {
-                // What cannot be read does not pass.
-                return PolicyVerdict.unreadable
+            var colon = prefix.utf8CodeUnitCount
+            while colon < line.count, line[colon] != 0x3A { colon += 1 }
+            guard colon + 2 <= line.count, let value = HeaderValue.decoded(line.extracting(colon + 2..<line.count))
+            else { return nil }
+            let name = line.extracting(prefix.utf8CodeUnitCount..<colon).copy
+            if let index = found.firstIndex(where: { $0.name == name }) {
+                found[index].values.append(value)
+            } else {
+                found.append(Argument(name: name, values: [value]))
             }
-            let verdict = evaluator.decide(
-                policy.compiled, call, parsed, text.span, caller: caller, route: policy.route)
-            // Only what a rule denies for the argument's sake: an allow rule may ask for others beside it.
-            if !verdict.passes, policy.compiled.dependsOnArguments(verdict.cause) { return verdict }
         }
-        return nil
+        return found
     }
 
-    private static let parser = JSONParser(limits: JSONLimits(), surrogates: .replace)
-
-    /// A call of the tool with this argument alone.
-    private static func call(of line: Span<UInt8>, _ tool: Span<UInt8>) -> [UInt8]? {
-        var colon = prefix.utf8CodeUnitCount
-        while colon < line.count, line[colon] != 0x3A { colon += 1 }
-        guard colon + 2 <= line.count,
-            let value = HeaderValue.decoded(line.extracting(min(colon + 2, line.count)..<line.count))
-        else { return nil }
-        let name = line.extracting(prefix.utf8CodeUnitCount..<colon).copy
+    /// The call with both values. Names are compared exactly: rules take no notice of case and the like, and select both.
+    private static func call(
+        of tool: Span<UInt8>, _ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>,
+        _ arguments: [Argument]
+    ) -> [UInt8] {
+        var rest = arguments
         var text = Array(#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"#.utf8)
-        text += tool.copy
+        text.append(copying: tool)
         text += Array(#","arguments":{"#.utf8)
-        JSONText.appendString(String(decoding: name, as: UTF8.self), to: &text)
-        text.append(0x3A)
-        JSONText.appendString(String(decoding: value, as: UTF8.self), to: &text)
+        var isFirst = true
+        func begin(_ text: inout [UInt8]) {
+            if !isFirst { text.append(0x2C) }
+            isFirst = false
+        }
+        if let node = message.params.flatMap({ tape.member("arguments", of: $0, in: bytes) }),
+            tape.kind(node) == .object
+        {
+            for (name, value) in tape.members(of: node) {
+                begin(&text)
+                var spelt: [UInt8] = []
+                tape.appendString(name, in: bytes, to: &spelt)
+                text.append(copying: bytes.extracting(tape.range(name)))
+                text.append(0x3A)
+                let own = bytes.extracting(tape.range(value))
+                if let index = rest.firstIndex(where: { $0.name == spelt }) {
+                    text.append(0x5B)
+                    text.append(copying: own)
+                    append(rest.remove(at: index).values, after: true, to: &text)
+                    text.append(0x5D)
+                } else {
+                    text.append(copying: own)
+                }
+            }
+        }
+        for argument in rest {
+            begin(&text)
+            JSONText.appendString(argument.name.span, to: &text)
+            text.append(0x3A)
+            if argument.values.count > 1 { text.append(0x5B) }
+            append(argument.values, after: false, to: &text)
+            if argument.values.count > 1 { text.append(0x5D) }
+        }
         text += Array("}}}".utf8)
         return text
+    }
+
+    private static func append(_ values: [[UInt8]], after: Bool, to text: inout [UInt8]) {
+        for (index, value) in values.enumerated() {
+            if after || index > 0 { text.append(0x2C) }
+            let value = value
+            JSONText.appendString(value.span, to: &text)
+        }
     }
 }

@@ -236,6 +236,11 @@ public final class Route: WorkerRole {
         return ReadReply(bytes, Route.replyParser, &tape, context, &evaluator)
     }
 
+    /// Whether the policy lets a server say this text beside its messages.
+    func mayShow(_ text: Span<UInt8>, _ policy: RoutePolicy) -> Bool {
+        evaluator.inspectReply(policy.compiled, text: text).passes
+    }
+
     /// The same for a large message.
     func readElsewhere(_ text: ByteBuffer, _ context: ReplyContext?, then: @escaping (ReadReply?) -> Void) {
         let library = library

@@ -193,9 +193,10 @@ final class RouteExchange: UpstreamReader {
         case .notification:
             guard case .passes = message.inspection.outcome else { return deny(message) }
             if isSaidAlready { return accept() }
-            if let target = message.cancelledRequest, !open.isModern {
-                // What is over, or another's, cannot be cancelled: the server never knew it by this id.
-                guard let cancelled = route.number(of: bytes(target), in: self) else { return accept() }
+            if let target = message.cancelledRequest {
+                // What is over, or another's, cannot be cancelled: the server never knew it by this id. A modern client has no session to tell by whose a
+                // request is, and cancels by leaving (MCP 2026-07-28, Cancellation).
+                guard !open.isModern, let cancelled = route.number(of: bytes(target), in: self) else { return accept() }
                 edit.replace(target, with: cancelled)
             }
         case .response:
@@ -226,15 +227,12 @@ final class RouteExchange: UpstreamReader {
                 case .promptsList: .list(.prompt)
                 case .resourcesList, .resourceTemplatesList: .list(.resource)
                 // What the task was begun for, only the server knows.
-                case .tasksGet, .tasksResult, .tasksUpdate, .tasksCancel: .unknown
+                case .tasksGet, .tasksResult, .tasksUpdate, .tasksCancel, .subscriptionsListen: .unknown
                 default: message.inspection.tool.map { .tool($0) } ?? .other
                 }
             } else {
                 .unknown
             }
-        if !isStream, !settings.policy.compiled.inspectsReplies {
-            guard asked.isEdited(of: settings.policy) else { return nil }
-        }
         let context = ReplyContext(asked, settings.policy, caller.policy)
         replyContext = context
         return context
@@ -389,6 +387,15 @@ final class RouteExchange: UpstreamReader {
         collection?.cancel()
         link?.reset(stream, reason)
         link = nil
+        finish()
+    }
+
+    /// Ends a stream that waits for whatever the server may say; calls are left to their answers.
+    func endStream(_ reason: String) {
+        guard !isOver, open.method == .get || message?.method == .subscriptionsListen else { return }
+        connection?.close()
+        connection = nil
+        recordEnd(reason)
         finish()
     }
 

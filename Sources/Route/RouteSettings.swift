@@ -51,6 +51,15 @@ extension Route {
             generations.commit(keeps: true)
             pool.generation = generation
             pool.dialing.generation = generation
+            endOutdatedStreams()
+        }
+    }
+
+    /// A stream ends when the policy that it was begun under is not in force any more (DESIGN 6): its client opens another, or takes it up again, and is
+    /// decided about anew.
+    private func endOutdatedStreams() {
+        for exchange in exchanges where exchange.settings.generation.policyHash != generation.policyHash {
+            exchange.endStream("the policy changed")
         }
     }
 

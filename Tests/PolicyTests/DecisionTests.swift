@@ -27,12 +27,15 @@ private let readme = """
     """
 
 private func reply(_ policy: CompiledPolicy, _ text: String, tool: String?) throws -> PolicyVerdict {
-    let bytes = Array(text.utf8)
+    // What is no message by itself stands in an answer.
+    let isMessage = text.hasPrefix(#"{"jsonrpc""#)
+    let bytes = Array((isMessage ? text : #"{"jsonrpc":"2.0","id":1,"result":\#(text)}"#).utf8)
     var tape = JSONTape()
     try JSONParser(surrogates: .replace).parse(bytes.span, into: &tape)
     var evaluator = PolicyEvaluator(library)
+    let message = try MessageSummary(tape, bytes.span, from: .server)
     return evaluator.inspectReply(
-        policy, tape, bytes.span, at: .root, subject: tool.map { .tool(PolicyText($0, library)) } ?? .other)
+        policy, message, tape, bytes.span, subject: tool.map { .tool(PolicyText($0, library)) } ?? .other)
 }
 
 @Suite struct DecisionTests {
