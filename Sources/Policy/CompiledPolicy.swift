@@ -87,6 +87,7 @@ public final class CompiledPolicy: Sendable {
         case .allowedTools: return "policy denied: the tool is not in allowed_tools"
         case .disguisedMethod: return "policy denied: the method is another one in disguise"
         case .unsearchable: return "policy denied: it could not be read, or not be searched within the memory for it"
+        case .unboundTask: return "tasks are not carried where callers are told apart: nothing says whose a task is"
         case .handshake: return "policy allowed: handshake and housekeeping"
         case .serverMessage: return "policy allowed: sent by the server"
         case .answer: return "policy allowed: an answer"

@@ -18,6 +18,8 @@ public enum PolicyCause: Hashable, Sendable {
     case responsePattern(Int)
     /// Something could not be read, or not be searched within its memory.
     case unsearchable
+    /// It names a task, and nothing tells whose that is.
+    case unboundTask
 }
 
 /// What policy says about a message.
@@ -36,6 +38,9 @@ public struct PolicyVerdict: Hashable, Sendable {
 
     /// What cannot be read is denied, whatever the mode.
     public static var unreadable: PolicyVerdict { PolicyVerdict(.deny, .enforce, .unsearchable) }
+
+    /// What names a task that may be another caller's.
+    public static var unboundTask: PolicyVerdict { PolicyVerdict(.deny, .enforce, .unboundTask) }
 
     init(_ action: PolicyAction, _ mode: PolicyMode, _ cause: PolicyCause, noted: PolicyCause? = nil) {
         self.action = action

@@ -145,6 +145,7 @@ public struct PolicyRunner: ~Copyable {
         case .allowedTools: "(allowed_tools)"
         case .handshake: "(handshake)"
         case .serverMessage: "(server message)"
+        case .unboundTask: "(tasks)"
         case .disguisedMethod: "(disguised method)"
         case .answer: "(answer)"
         case .unsearchable: "(unreadable)"

@@ -28,6 +28,11 @@ struct RequestInspection: Sendable {
         _ message: MessageSummary, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>, _ open: RequestOpen,
         _ policy: RoutePolicy, _ evaluator: inout PolicyEvaluator, _ caller: PolicyCaller
     ) {
+        if open.identity.method != .anonymous, message.namesTask(tape, bytes) {
+            verdict = .unboundTask
+            outcome = .denied(Denial(reason: policy.compiled.reason(of: .unboundTask), rule: nil))
+            return
+        }
         guard policy.isNamed else { return }
         var verdict = evaluator.decide(policy.compiled, message, tape, bytes, caller: caller, route: policy.route)
         if verdict.passes, message.method == .toolsCall, policy.compiled.looksAtArguments, !open.fields.bytes.isEmpty,
@@ -56,6 +61,29 @@ struct RequestInspection: Sendable {
             return
         }
         isToldAsResult = policy.denials == .result
+    }
+}
+
+extension MessageSummary {
+    /// Whether a client's request is about a task that somebody else may have begun. The server sees one client, this gateway, and ids of tasks are its
+    /// own: as long as they are not bound to callers (DESIGN 6), callers who are told apart have none.
+    fileprivate func namesTask(_ tape: borrowing JSONTape, _ bytes: Span<UInt8>) -> Bool {
+        switch method {
+        case .tasksGet, .tasksList, .tasksResult, .tasksCancel, .tasksUpdate: return true
+        case .subscriptionsListen:
+            guard let params else { return false }
+            if case .absent = tape.search("taskIds", of: params, in: bytes) {} else { return true }
+            switch tape.search("notifications", of: params, in: bytes) {
+            case .absent: return false
+            case .ambiguous: return true
+            case .found(let filter):
+                guard tape.kind(filter) == .object, case .absent = tape.search("taskIds", of: filter, in: bytes) else {
+                    return tape.kind(filter) == .object
+                }
+                return false
+            }
+        default: return false
+        }
     }
 }
 

@@ -10,6 +10,8 @@ import pytest
 from harness.clients import Client, Stream
 from harness.eventually import eventually
 from harness.http import Connection
+from harness.keys import ALICE, BOB, configuration, entry
+from harness.records import records_of
 from harness.scripted import ScriptedUpstream
 from test_policy import KEY, POLICY, Modern, denial, modern_request, with_policy  # noqa: F401 (a fixture)
 
@@ -222,3 +224,19 @@ def test_a_stream_ends_when_its_policy_does(with_policy, directory, era):
             assert stream.messages() == []
         if era == "modern":
             assert Modern(gateway.url).ask("subscriptions/listen", {"notifications": {}}).status == 403
+
+
+@pytest.mark.parametrize("method, params", [
+    ("tasks/get", {"taskId": "1"}), ("tasks/cancel", {"taskId": "1"}), ("tasks/update", {"taskId": "1", "inputResponses": {}}), ("tasks/list", {}),
+    ("subscriptions/listen", {"notifications": {"taskIds": ["1"]}}), ("subscriptions/listen", {"notifications": {"TaskIds": ["1"]}}),
+])
+def test_nobody_reaches_a_task_that_may_be_anothers(make_gateway, directory, method, params):
+    with ScriptedUpstream({}, sessions=False) as upstream:
+        gateway = make_gateway(upstream.url, *configuration(directory, [entry("alice", ALICE), entry("bob", BOB)])).start()
+        fields = [("X-API-Key", BOB)] + ([("Mcp-Name", "1")] if "taskId" in params else [])
+        reply = Modern(gateway.url).ask(method, params, fields=fields)
+        # Listing tasks is no method of the modern era at all.
+        assert reply.json()["error"]["code"] == (-32601 if method == "tasks/list" else -31010) and b"tasks" in reply.body, reply.body
+        assert not upstream.of(method)
+        assert [record["action"] for record in records_of(gateway) if record.get("method") == method] == ["block"]
+        assert Modern(gateway.url).ask("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, fields=[("X-API-Key", BOB)]).status == 200
