@@ -9,8 +9,8 @@ public struct KnownIdentities {
     private static let slots = 256
     /// Bytes of an encoding that is kept.
     private static let encodingLimit = 2048
-    /// Bytes that say where an encoding is kept: the subject's length and its beginning.
-    private static let keyLength = 68
+    /// Bytes of a subject that say where its encoding is kept.
+    private static let keyLength = 64
 
     private var entries: [Entry?] = []
 
@@ -34,10 +34,15 @@ public struct KnownIdentities {
         entries[KnownIdentities.slot(encoding)] = Entry(encoding: copy, identity: identity)
     }
 
-    /// FNV-1a: what it is used for bears collisions.
+    /// FNV-1a of the subject, which comes first: what it is used for bears collisions.
     private static func slot(_ bytes: Span<UInt8>) -> Int {
+        guard bytes.count >= 4 else { return 0 }
+        var length = 0
+        for index in 0..<4 { length |= Int(bytes[index]) << (8 * index) }
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for index in 0..<min(bytes.count, keyLength) { hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01B3 }
+        for index in 4..<min(bytes.count, 4 + min(length, keyLength)) {
+            hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01B3
+        }
         return Int(truncatingIfNeeded: hash >> 32) & (slots - 1)
     }
 }

@@ -10,7 +10,7 @@ public final class RecordBuilder {
     /// The record itself, as a value: each call below reaches for it once.
     private var line: RecordLine
     /// Takes secrets out of what is recorded.
-    public var redaction: (any RecordRedaction)?
+    public var redaction: (any RecordRedaction)? { didSet { watch() } }
     private var hidden: [[UInt8]] = []
     private var work: [UInt8] = []
 
@@ -32,14 +32,14 @@ public final class RecordBuilder {
         _ kind: RecordKind, _ direction: RecordDirection?, at time: UInt64? = nil, maximumValue: Int? = nil
     ) {
         if let maximumValue { line.maximumValue = max(64, maximumValue) }
-        if !hidden.isEmpty { hidden.removeAll(keepingCapacity: true) }
+        forget()
         line.begin(kind, direction, at: time ?? RecordTime.now())
     }
 
     /// Writes members for records to come, as `fill` has them; forgets the record before. Redaction sees them now and not again.
     public func part(maximumValue: Int, _ fill: (RecordBuilder) -> Void) -> RecordPart {
         line.maximumValue = max(64, maximumValue)
-        if !hidden.isEmpty { hidden.removeAll(keepingCapacity: true) }
+        forget()
         line.beginPart()
         fill(self)
         return line.part
@@ -55,12 +55,20 @@ public final class RecordBuilder {
         var copy: [UInt8] = []
         copy.append(copying: secret)
         hidden.append(copy)
+        watch()
     }
+
+    private func forget() {
+        guard !hidden.isEmpty else { return }
+        hidden.removeAll(keepingCapacity: true)
+        watch()
+    }
+
+    private func watch() { line.isWatched = !hidden.isEmpty || redaction != nil }
 
     /// A text; what is no UTF-8 becomes U+FFFD. A field that is written already keeps its first value.
     public func text(_ field: RecordField, _ value: Span<UInt8>) {
-        if !mustClean(value) { return line.text(field, value) }
-        clean(field, value) { line.text(field, $0) }
+        if !line.writes(field, text: value) { clean(field, value) { line.text(field, $0) } }
     }
 
     /// A text.
@@ -91,8 +99,7 @@ public final class RecordBuilder {
     /// Strict JSON as it came in a message. What is too large is recorded as the text of its beginning.
     public func json(_ field: RecordField, _ value: Span<UInt8>) {
         guard value.count > 0 else { return }
-        if !mustClean(value) { return line.json(field, value) }
-        clean(field, value) { line.json(field, $0) }
+        if !line.writes(field, json: value) { clean(field, value) { line.json(field, $0) } }
     }
 
     /// The gateway's id of the exchange.
@@ -154,7 +161,7 @@ public final class RecordBuilder {
     }
 
     private func mustClean(_ value: Span<UInt8>) -> Bool {
-        !hidden.isEmpty || redaction != nil || OwnKeys.mayHold(value)
+        line.isWatched || OwnKeys.mayHold(value)
     }
 
     /// Hides and redacts in a copy.

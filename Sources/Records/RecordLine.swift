@@ -28,6 +28,8 @@ struct RecordLine {
     private var written: UInt64 = 0
     /// Bytes of the budget that are kept free: a part leaves room for what stands before it.
     private var kept = 0
+    /// Whether values must be looked through before they are written: something is hidden, or redaction is on.
+    var isWatched = false
 
     init(digests: SHA256, maximumValue: Int) {
         self.digests = digests
@@ -91,6 +93,20 @@ struct RecordLine {
         let taken = RecordText.append(value, limit: maximumValue, room: max(0, room - 1), to: &bytes)
         bytes.append(0x22)
         if !taken.isWhole { noteCut(field, value) }
+    }
+
+    /// Writes a text, unless that must be looked through before.
+    mutating func writes(_ field: RecordField, text value: Span<UInt8>) -> Bool {
+        guard !isWatched, !OwnKeys.mayHold(value) else { return false }
+        text(field, value)
+        return true
+    }
+
+    /// Writes JSON, unless that must be looked through before.
+    mutating func writes(_ field: RecordField, json value: Span<UInt8>) -> Bool {
+        guard !isWatched, !OwnKeys.mayHold(value) else { return false }
+        json(field, value)
+        return true
     }
 
     mutating func json(_ field: RecordField, _ value: Span<UInt8>) {
