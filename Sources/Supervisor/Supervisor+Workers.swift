@@ -218,12 +218,11 @@ extension Supervisor {
         default: throw .notPermitted
         }
         guard let accused = workers[peer] else { return }
-        // An accuser may be the liar: one in an attacker's hands must not be able to keep its peers restarting.
-        let now = PollLoop.now()
-        reporter.accusations.removeAll { now - $0 > configuration.supervision.crashWindow }
-        reporter.accusations.append(now)
-        guard reporter.accusations.count <= Supervisor.accusationLimit else {
-            log.error("\(reporter.label) accuses its peers too often (now \(accused.label)); restarting it instead")
+        let window = configuration.supervision.crashWindow
+        let verdict = accusations.worker(
+            toRestartFor: peer, reportedBy: reporter.id, at: PollLoop.now(), window: window)
+        guard verdict == peer else {
+            log.error("\(accused.label) is accused too often (now by \(reporter.label)); restarting \(reporter.label) instead")
             reporter.killReason = "accuses its peers too often"
             return handle(.condemned, reporter)
         }
@@ -238,9 +237,6 @@ extension Supervisor {
         else { throw .notPermitted }
         condemn(accused, .badPayload, reporter: reporter.label)
     }
-
-    /// Accusations by one worker that are believed within a crash window.
-    private static let accusationLimit = 3
 
     private func condemn(_ worker: WorkerProcess, _ violation: LinkViolation, reporter: String) {
         log.error("\(worker.label) broke the link protocol (\(violation.text), reported by \(reporter)); restarting it")

@@ -37,6 +37,8 @@ public final class Supervisor {
     /// Links reported lost that are looked at again in a moment.
     var lostLinks: Set<UInt64> = []
     var nextLink: UInt32 = 1
+    /// Which workers' reports about their peers are believed.
+    var accusations = Accusations()
     var stage = -1
     var stopping = false
     var announcedReady = false

@@ -36,8 +36,6 @@ final class WorkerProcess {
     var lastPong: UInt64 = 0
     /// When the oldest ping without an answer was sent; nil if all are answered. Monotonic nanoseconds.
     var silentSince: UInt64?
-    /// When it accused a peer, over all its processes; monotonic nanoseconds.
-    var accusations: [UInt64] = []
     /// The answers about generations that its process owes.
     var owed = OwedAnswers()
     /// Whether it was ever ready: before that, a crash loop ends the daemon's start.
