@@ -36,9 +36,10 @@ final class SessionDesk {
             older = try SealingKey(library, key: previous.span)
         }
         sealer = try SessionSealer(library, newest: key, older: older)
-        table = try SessionTable(writing: state, idleLimit: generation.sessionIdle / 1_000_000_000)
-        close(state)
         lifetime = generation.sessionLifetime / 1_000_000_000
+        table = try SessionTable(
+            writing: state, idleLimit: generation.sessionIdle / 1_000_000_000, lifetime: lifetime)
+        close(state)
         counters = context.counters
     }
 

@@ -16,13 +16,18 @@ final class UpstreamSessions {
 
     convenience init(_ context: WorkerContext, _ generation: RouteGeneration) throws {
         guard let state = context.state else { throw Missing.state }
-        try self.init(writing: state, idleLimit: generation.sessionIdle / 1_000_000_000) { UInt64(max(0, time(nil))) }
+        try self.init(
+            writing: state, idleLimit: generation.sessionIdle / 1_000_000_000,
+            lifetime: generation.sessionLifetime / 1_000_000_000
+        ) { UInt64(max(0, time(nil))) }
         close(state)
     }
 
-    /// Takes over the table; `idleLimit` in seconds.
-    init(writing state: Int32, idleLimit: UInt64, clock: @escaping () -> UInt64) throws {
-        table = try UpstreamSessionTable(writing: state, idleLimit: idleLimit)
+    /// Takes over the table; `idleLimit` and `lifetime` in seconds.
+    init(
+        writing state: Int32, idleLimit: UInt64, lifetime: UInt64 = 24 * 3600, clock: @escaping () -> UInt64
+    ) throws {
+        table = try UpstreamSessionTable(writing: state, idleLimit: idleLimit, lifetime: lifetime)
         self.clock = clock
     }
 

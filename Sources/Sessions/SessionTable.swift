@@ -42,6 +42,8 @@ public final class SessionTable {
     /// The number of live sessions that the last complete round of ``sweep(pages:now:)`` counted.
     public private(set) var liveCount = 0
 
+    /// Seconds that a session may last (`session.lifetime`).
+    private let lifetime: UInt64
     private let table: SlotTable
     private var sweepPage = 0
     private var sweepCount = 0
@@ -58,11 +60,14 @@ public final class SessionTable {
 
     /// Takes over a table as its one writer.
     /// - Throws: `SegmentError` if the descriptor is no such table.
-    public convenience init(writing descriptor: Int32, idleLimit: UInt64 = 30 * 60) throws(SegmentError) {
-        try self.init(TableMemory(descriptor), idleLimit: idleLimit)
+    public convenience init(
+        writing descriptor: Int32, idleLimit: UInt64 = 30 * 60, lifetime: UInt64 = 24 * 3600
+    ) throws(SegmentError) {
+        try self.init(TableMemory(descriptor), idleLimit: idleLimit, lifetime: lifetime)
     }
 
-    init(_ memory: TableMemory, idleLimit: UInt64) throws(SegmentError) {
+    init(_ memory: TableMemory, idleLimit: UInt64, lifetime: UInt64 = 24 * 3600) throws(SegmentError) {
+        self.lifetime = lifetime
         table = try SlotTable(memory, mark: SessionTable.mark, slotLength: SessionTable.slotLength)
         self.idleLimit = idleLimit
     }
@@ -119,7 +124,9 @@ public final class SessionTable {
             if isPast(slot, now) {
                 table.raiseFloor(to: table.word(slot, SlotTable.createdWord))
                 table.free(slot)
-            } else if state == .live, let stamp = table.stamp(slot), !isIdle(stamp, now) {
+            } else if state == .live, let stamp = table.stamp(slot), !isIdle(stamp, now),
+                isPlausible(slot, stamp, now)
+            {
                 sweepCount += 1
             }
         }
@@ -149,9 +156,11 @@ public final class SessionTable {
         var idle: (slot: Int, lastUse: UInt64)?
         /// The tombstone of the oldest session, and its creation.
         var tombstone: (slot: Int, created: UInt64)?
+        /// An entry or tombstone with times that cannot be.
+        var implausible: Int?
         var corrupt: Int?
 
-        var slot: Int? { spare ?? idle?.slot ?? tombstone?.slot ?? corrupt }
+        var slot: Int? { spare ?? idle?.slot ?? tombstone?.slot ?? implausible ?? corrupt }
     }
 
     private func survey(_ uuid: SessionUUID, _ now: UInt64) -> Survey {
@@ -175,6 +184,8 @@ public final class SessionTable {
     private func consider(_ slot: Int, _ state: SlotState, _ now: UInt64, _ survey: inout Survey) {
         if isPast(slot, now) {
             if survey.spare == nil { survey.spare = slot }
+        } else if let stamp = table.stamp(slot), !isPlausible(slot, stamp, now) {
+            if survey.implausible == nil { survey.implausible = slot }
         } else if state == .ended {
             let created = table.word(slot, SlotTable.createdWord)
             if created < survey.tombstone?.created ?? .max { survey.tombstone = (slot, created) }
@@ -187,7 +198,10 @@ public final class SessionTable {
         guard let slot = survey(session.uuid, now).slot else { return false }
         // Whatever is forgotten here cannot come back: the floor rises before. A damaged slot could have been anyone's.
         switch table.state(slot, payload: 0) {
-        case .live, .ended: table.raiseFloor(to: table.word(slot, SlotTable.createdWord))
+        // Not to any time that was forged: the floor would refuse every session that other instances begin.
+        case .live:
+            table.raiseFloor(to: min(now + SlotTable.clockSlack, table.word(slot, SlotTable.createdWord)))
+        case .ended: table.raiseFloor(to: table.word(slot, SlotTable.createdWord))
         case .corrupt: table.raiseFloor(to: now)
         case .blank, .freed, .torn: break
         }
@@ -195,6 +209,10 @@ public final class SessionTable {
             slot, session.uuid, SlotStamp(lastUse: now), created: session.created, expires: session.expires)
         table.finish(slot, state, payload: 0)
         return true
+    }
+
+    private func isPlausible(_ slot: Int, _ stamp: SlotStamp, _ now: UInt64) -> Bool {
+        table.isPlausible(slot, stamp, now: now, lifetime: lifetime)
     }
 
     private func isPast(_ slot: Int, _ now: UInt64) -> Bool { now >= table.word(slot, SlotTable.expiresWord) }

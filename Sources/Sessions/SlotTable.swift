@@ -36,6 +36,9 @@ struct SlotTable {
     /// Times are kept in 40 bits of seconds.
     static let lastTime: UInt64 = 1 << 40 - 1
 
+    /// Seconds by which a time may lie beyond what it can be: the clock may have been set back since.
+    static let clockSlack: UInt64 = 3600
+
     static let checkWord = 0
     static let stampWord = 3
     static let createdWord = 4
@@ -176,6 +179,15 @@ struct SlotTable {
     func noteUse(_ slot: Int, _ stamp: SlotStamp, _ now: UInt64) {
         guard stamp.lastUse != now else { return }
         setStamp(slot, SlotStamp(lastUse: now, flags: stamp.flags))
+    }
+
+    /// Whether an entry's times can be those of a session that lives no longer than `lifetime`. A predecessor in an attacker's hands could have filled the table
+    /// with entries that never end; or the clock was set back by more than the slack, and the entry is honest. So such an entry stays where it is until its place
+    /// is needed and nothing else can be given up.
+    func isPlausible(_ slot: Int, _ stamp: SlotStamp, now: UInt64, lifetime: UInt64) -> Bool {
+        let latest = min(now, SlotTable.lastTime) + SlotTable.clockSlack
+        return stamp.lastUse <= latest && word(slot, SlotTable.createdWord) <= latest
+            && word(slot, SlotTable.expiresWord) <= latest + min(lifetime, SlotTable.lastTime)
     }
 
     // MARK: Changing a slot

@@ -36,6 +36,8 @@ public final class UpstreamSessionTable {
     /// Seconds after its last use at which an entry without flags is forgotten.
     public var idleLimit: UInt64
 
+    /// Seconds that a session may last (`session.lifetime`).
+    private let lifetime: UInt64
     private let table: SlotTable
     private var sweepPage = 0
 
@@ -49,11 +51,14 @@ public final class UpstreamSessionTable {
 
     /// Takes over a table as its one writer.
     /// - Throws: `SegmentError` if the descriptor is no such table.
-    public convenience init(writing descriptor: Int32, idleLimit: UInt64 = 30 * 60) throws(SegmentError) {
-        try self.init(TableMemory(descriptor), idleLimit: idleLimit)
+    public convenience init(
+        writing descriptor: Int32, idleLimit: UInt64 = 30 * 60, lifetime: UInt64 = 24 * 3600
+    ) throws(SegmentError) {
+        try self.init(TableMemory(descriptor), idleLimit: idleLimit, lifetime: lifetime)
     }
 
-    init(_ memory: TableMemory, idleLimit: UInt64) throws(SegmentError) {
+    init(_ memory: TableMemory, idleLimit: UInt64, lifetime: UInt64 = 24 * 3600) throws(SegmentError) {
+        self.lifetime = lifetime
         table = try SlotTable(memory, mark: UpstreamSessionTable.mark, slotLength: UpstreamSessionTable.slotLength)
         self.idleLimit = idleLimit
     }
@@ -139,9 +144,11 @@ public final class UpstreamSessionTable {
         return nil
     }
 
-    /// A slot for a session that has none: the first that holds nothing or an entry that is over; if there is none, one that is lost.
+    /// A slot for a session that has none: the first that holds nothing or an entry that is over; if there is none, one that is lost; if there is none of
+    /// these either, one with times that cannot be.
     private func room(for uuid: SessionUUID, _ now: UInt64) -> Int? {
         var lost: Int?
+        var implausible: Int?
         for step in 0..<table.probeLength {
             let slot = table.slot(uuid, step)
             switch state(slot) {
@@ -151,9 +158,14 @@ public final class UpstreamSessionTable {
                 if lost == nil { lost = slot }
             case .live:
                 guard let session = read(slot), !isOver(session, now) else { return slot }
+                if implausible == nil, let stamp = table.stamp(slot),
+                    !table.isPlausible(slot, stamp, now: now, lifetime: lifetime)
+                {
+                    implausible = slot
+                }
             }
         }
-        return lost
+        return lost ?? implausible
     }
 
     private func state(_ slot: Int) -> SlotState {

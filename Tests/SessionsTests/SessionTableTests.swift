@@ -158,6 +158,59 @@ private struct Model {
         #expect(table.touch(short, now: start) == .refused)
     }
 
+    /// What a predecessor in an attacker's hands leaves must not keep its successors from beginning sessions.
+    @Test(arguments: [false, true])
+    func entriesWithTimesThatCannotBeMakeRoomWhenNothingElseCan(lastsTooLong: Bool) throws {
+        var random = SeededRandom(seed: 11)
+        let table = try newTable()
+        let never: UInt64 = 1 << 39
+        let forged = (0..<60).map { _ in
+            SessionGrant.sample(
+                &random, created: lastsTooLong ? start : never - 1, lifetime: lastsTooLong ? never : 1000)
+        }
+        for session in forged { #expect(table.begin(session, now: lastsTooLong ? start : never) == .begun) }
+        let honest = (0..<4).map { _ in SessionGrant.sample(&random, created: start) }
+        for session in honest { #expect(table.begin(session, now: start) == .begun) }
+        // No gauge counts the others.
+        #expect(liveCount(table, start) == 4)
+        for _ in 0..<60 { #expect(table.begin(.sample(&random, created: start), now: start) == .begun) }
+        #expect(table.begin(.sample(&random, created: start), now: start) == .full)
+        for session in honest { #expect(table.touch(session, now: start) == .live) }
+        #expect(liveCount(table, start) == 64)
+        // What other instances begin later is welcome all the same.
+        #expect(table.touch(.sample(&random, created: start + 3601), now: start + 3601) == .unknown)
+    }
+
+    @Test func timesWithinTheSlackOfAClockAreBelieved() throws {
+        var random = SeededRandom(seed: 12)
+        let table = try newTable()
+        let ahead = start + 3600
+        let sessions = (0..<64).map { _ in SessionGrant.sample(&random, created: ahead) }
+        for session in sessions { #expect(table.begin(session, now: ahead) == .begun) }
+        #expect(table.begin(.sample(&random, created: start), now: start) == .full)
+        #expect(table.begin(.sample(&random, created: start - 1), now: start - 1) == .begun)
+    }
+
+    @Test func aClockThatWasSetBackByDaysEndsNoSessionWhileThereIsRoom() throws {
+        var random = SeededRandom(seed: 13)
+        let table = try newTable()
+        let later = start + 10 * 86_400
+        let sessions = (0..<40).map { _ in SessionGrant.sample(&random, created: later) }
+        for session in sessions { #expect(table.begin(session, now: later) == .begun) }
+        table.delete(sessions[0], now: later)
+        table.sweep(pages: .max, now: start)
+        for _ in 0..<24 { #expect(table.begin(.sample(&random, created: start), now: start) == .begun) }
+        for session in sessions.dropFirst() { #expect(table.touch(session, now: start) == .live) }
+        #expect(table.touch(sessions[0], now: start) == .deleted)
+        // A tombstone that has to make room stays over, whatever the clock says.
+        var taken = 0
+        while table.touch(sessions[0], now: start) == .deleted, taken < 64 {
+            #expect(table.begin(.sample(&random, created: start), now: start) == .begun)
+            taken += 1
+        }
+        #expect(table.touch(sessions[0], now: start) == .refused)
+    }
+
     @Test func theFloorGivenAtTheStartRefusesWhatItsTableNeverSaw() throws {
         var random = SeededRandom(seed: 9)
         let table = try newTable(floor: start)

@@ -259,4 +259,18 @@ private func table(_ memory: TableMemory) throws -> UpstreamSessionTable {
         }
         return uuid
     }
+
+    /// What a predecessor in an attacker's hands leaves must not keep its successors from opening sessions.
+    @Test func entriesWithTimesThatCannotBeMakeRoomWhenNothingElseCan() throws {
+        let table = try table(newMemory())
+        let never: UInt64 = 1 << 39
+        for _ in 0..<7 {
+            #expect(insert(table, .random(), [0x42], expires: never, now: never, flags: .subscribed) == .stored)
+        }
+        let honest = SessionUUID.random()
+        #expect(insert(table, honest, [0x41], flags: .subscribed) == .stored)
+        for _ in 0..<7 { #expect(insert(table, .random(), [0x43], flags: .subscribed) == .stored) }
+        #expect(insert(table, .random(), [0x43], flags: .subscribed) == .full)
+        #expect(look(table, honest, start) == .found(id: [0x41], revision: 3, flags: .subscribed))
+    }
 }
