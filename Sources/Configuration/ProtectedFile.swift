@@ -40,10 +40,10 @@ struct ProtectedFile {
 
     private static func check(_ path: String, _ status: stat, user: UInt32) throws(Refusal) {
         guard status.st_uid == 0 || status.st_uid == user else {
+            // Started as root, the daemon reads it before it becomes another user, which is no owner then.
+            let owners = user == 0 ? "root" : "root or to user \(user), who runs this"
             throw Refusal(
-                message:
-                    "\(path) belongs to user \(status.st_uid), who could change it; chown it to root or to the daemon's user"
-            )
+                message: "\(path) belongs to user \(status.st_uid), who could change it; chown it to \(owners)")
         }
         guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
             throw Refusal(message: "others can write \(path); chmod go-w \(path)")

@@ -126,17 +126,45 @@ private let files = ["policy"]
         #expect(errors.map(\.source) == [variable] && errors[0].message.contains(option.variable))
     }
 
+    /// The table of DESIGN 12, written out: what somebody relies on who sets nothing.
     @Test func whatIsNotSetHasTheDefaultsOfTheDesign() throws {
         let configuration = try ConfigurationDirectory().configuration("")
-        var expected = Configuration(
-            routes: configuration.routes, stateDirectory: "/home/somebody/.local/state/mcpgw", stateIsRequired: false,
-            runtimeDirectory: configuration.runtimeDirectory)
-        expected.audit.file = "/home/somebody/.local/state/mcpgw/audit.jsonl"
-        if configuration.stateDirectory == "/var/lib/mcpgw" {  // as root
-            expected.stateDirectory = "/var/lib/mcpgw"
-            expected.audit.file = "/var/log/mcpgw/audit.jsonl"
-        }
-        #expect(configuration == expected)
+        let (second, hour, day): (UInt64, UInt64, UInt64) = (1_000_000_000, 3_600_000_000_000, 86_400_000_000_000)
+        let limits = configuration.limits
+        let supervision = configuration.supervision
+        let numbers: [(name: String, value: UInt64, design: UInt64)] = [
+            ("request body", limits.requestBody, 4 * 1024 * 1024), ("reply", limits.reply, 16 * 1024 * 1024),
+            ("SSE event", limits.event, 16 * 1024 * 1024), ("head", limits.headTimeout, 10 * second),
+            ("body", limits.bodyTimeout, 30 * second),
+            ("transport.request_timeout", limits.requestTimeout, 600 * second),
+            ("at most", limits.requestLimit, hour), ("connect", limits.connectTimeout, 5 * second),
+            ("session.ttl", configuration.sessions.idle, 1800 * second),
+            ("session.lifetime", configuration.sessions.lifetime, day),
+            ("drain_timeout", configuration.drainTimeout, 30 * second),
+            ("upstream connections", UInt64(limits.upstreamConnections), 64),
+            ("idle", limits.upstreamIdle, 90 * second),
+            ("queue", UInt64(limits.queue), 256),
+            ("audit.max_value_bytes", configuration.audit.maximumValue, 16 * 1024),
+            ("rotation", configuration.audit.rotationSize, 100 * 1024 * 1024),
+            ("rotation", configuration.audit.rotationAge, day), ("keep", configuration.audit.retention, 30 * day),
+            ("audit.sync", configuration.audit.sync, second),
+            ("restart backoff", supervision.backoffMinimum, 10_000_000),
+            ("restart backoff", supervision.backoffMaximum, 10 * second),
+            ("crash loop", UInt64(supervision.crashLimit), 10), ("crash loop", supervision.crashWindow, 60 * second),
+        ]
+        for number in numbers { #expect(number.value == number.design, "\(number.name)") }
+        #expect(configuration.listen == ListenAddress(host: "127.0.0.1", port: 9090))
+        #expect(configuration.metricsAddress == ListenAddress(host: "127.0.0.1", port: 9091))
+        #expect(configuration.denials == .result && configuration.audit.onFailure == .deny)
+        #expect(configuration.audit.signingKey.isEmpty && configuration.audit.labelClaims.isEmpty)
+        #expect(!configuration.authentication.isRequired && configuration.authentication.keys.isEmpty)
+        #expect(configuration.rateLimit == nil && configuration.metricsKeyDigest == nil && configuration.user == nil)
+        #expect(configuration.policy == .none && !configuration.strictSandbox && !configuration.disclosesRules)
+        #expect(!configuration.sessions.isShared && !configuration.stateIsRequired)
+        let isRoot = configuration.stateDirectory == "/var/lib/mcpgw"
+        let state = "/home/somebody/.local/state/mcpgw"
+        #expect(isRoot || configuration.stateDirectory == state)
+        #expect(configuration.audit.file == (isRoot ? "/var/log/mcpgw" : state) + "/audit.jsonl")
         #expect(configuration.routes.map(\.name) == ["default"] && configuration.routes.map(\.matchTools) == [["*"]])
     }
 
