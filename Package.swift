@@ -151,7 +151,7 @@ let package = Package(
         unitTests("ConfigurationTests", ["Configuration", "Link", "Policy", "YAML"]),
         unitTests(
             "SupervisorTests",
-            ["Supervisor", "Configuration", "Link", "Roles", "CKernel", "Segment", "Sessions", "Crypto"]),
+            ["Supervisor", "Configuration", "Link", "Roles", "Sandbox", "CKernel", "Segment", "Sessions", "Crypto"]),
         unitTests("MCPTests", ["MCP", "StrictJSON"]),
         unitTests("WorkerTests", ["Worker", "Link"]),
         unitTests(

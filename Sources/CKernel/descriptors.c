@@ -9,12 +9,18 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 int ck_stream_pair(int pair[2], int buffer) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) return -errno;
     for (int i = 0; i < 2; i++) {
         // The kernel caps this at wmem_max without privilege; a smaller buffer only costs system calls.
         setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
         setsockopt(pair[i], SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+        // Bytes only, since Linux 6.16: whoever sends a descriptor to such a socket gets EPERM, so none can be parked here. Older kernels do not know the option.
+        setsockopt(pair[i], SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
     }
     return 0;
 }

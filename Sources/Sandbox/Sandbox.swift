@@ -128,7 +128,9 @@ public struct Sandbox: Sendable {
         connects: true,
         diesWithSupervisor: true,
         constructions: [.helperThreads: "test_a_worker_has_no_more_threads_than_its_role_may_start"],
-        limits: Limits(descriptors: 1024, fileSize: 0, helperThreads: 4),
+        // Four times what any other worker has: the kernel counts descriptors in flight per user and compares them with the limit of whoever sends the next one.
+        // So no other worker can park so many on its sockets that a dialled connection cannot be handed over.
+        limits: Limits(descriptors: dialerDescriptors, fileSize: 0, helperThreads: 4),
         systemCalls: [
             .memoryWithModules, .process, .threads, .descriptors, .sockets, .connecting, .pollLoop, .nameServiceFiles,
         ],
@@ -167,6 +169,9 @@ public struct Sandbox: Sendable {
 }
 
 extension Sandbox {
+    /// RLIMIT_NOFILE of the dialer. The supervisor's own limit must be above it, or the dialer could use up what the supervisor needs in flight.
+    public static let dialerDescriptors: UInt64 = 16_384
+
     /// The role works in the directory of the audit log.
     var writesRecords: Bool { role == .recorder }
 

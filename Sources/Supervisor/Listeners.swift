@@ -18,11 +18,22 @@ struct Listener {
     /// The bound address as text.
     let address: String
     let descriptor: Int32
+
+    /// The listener, listening again, if whoever had a duplicate has shut it; nil if it listens.
+    ///
+    /// Workers cannot shut it (their sandbox refuses); this mends what was done in another way. A TCP socket that was bound to port 0 gets another port. A Unix
+    /// socket that was shut can never be used again, and says that it listens all the same.
+    /// - Throws: `StartError` if the kernel refuses.
+    func listeningAgain() throws(StartError) -> Listener? {
+        guard !ck_is_listening(descriptor) else { return nil }
+        guard listen(descriptor, Listeners.backlog) == 0 else { throw StartError("cannot listen again", code: errno) }
+        return Listener(use: use, address: try Listeners.boundAddress(descriptor), descriptor: descriptor)
+    }
 }
 
 /// Binds the daemon's listening sockets, or takes them from the service manager (sd_listen_fds(3)).
 enum Listeners {
-    private static let backlog: Int32 = 1024
+    fileprivate static let backlog: Int32 = 1024
 
     /// The sockets passed by the service manager, by use; empty if none were. Removes the variables, so that nothing inherits them.
     /// - Parameter first: the first descriptor passed; a test, whose process is not its own alone, has others.
@@ -109,7 +120,7 @@ enum Listeners {
         return Listener(use: .control, address: "unix:\(path)", descriptor: descriptor)
     }
 
-    private static func boundAddress(_ descriptor: Int32) throws(StartError) -> String {
+    fileprivate static func boundAddress(_ descriptor: Int32) throws(StartError) -> String {
         var text = [CChar](repeating: 0, count: 128)
         var port: UInt16 = 0
         let family = unsafe ck_local_address(descriptor, &text, text.count, &port)

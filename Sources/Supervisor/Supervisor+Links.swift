@@ -46,6 +46,7 @@ extension Supervisor {
                     ticket: ticket
                 ).encode()
             }
+            here.reportsLeft += 1
             if !sent {
                 log.error("\(here.label) takes no descriptors; killed")
                 here.killReason = "takes no descriptors"
@@ -96,12 +97,28 @@ extension Supervisor {
 
     /// Hands a worker the listeners it serves. They outlive it: while it restarts, connections wait in the backlog.
     func handOverListeners(to worker: WorkerProcess) {
-        for listener in listeners where server(of: listener.use) == worker.id.role {
+        for (place, held) in listeners.enumerated() where server(of: held.use) == worker.id.role {
+            let listener = reopened(held)
+            listeners[place] = listener
             let number = UInt32(listenerNumber(listener.use))
             let sent = worker.send(.listener, descriptors: [listener.descriptor]) {
                 ListenerMessage(id: number, name: listener.use.rawValue, address: listener.address, ticket: $0).encode()
             }
             if !sent { log.error("\(worker.label) takes no descriptors") }
+        }
+    }
+
+    /// The listener, which listens again if somebody made it stop.
+    private func reopened(_ listener: Listener) -> Listener {
+        do throws(StartError) {
+            guard let again = try listener.listeningAgain() else { return listener }
+            log.warning(
+                "the listener \(listener.use.rawValue) on \(listener.address) had been shut; it listens again on \(again.address)"
+            )
+            return again
+        } catch {
+            log.error("the listener \(listener.use.rawValue) on \(listener.address) was shut: \(error)")
+            return listener
         }
     }
 }

@@ -69,6 +69,7 @@ extension Supervisor {
         var lines: [String] = []
         if configuration.policy.path == nil { lines.append("no policy: every message passes (name one with --policy)") }
         if configuration.policy.model.mode == .audit { lines.append("policy in audit mode: nothing is denied") }
+        if let shortage = descriptorLimit.shortage { lines.append(shortage) }
         if let problem = state.problem { lines.append("sessions end with this process: \(problem)") }
         for worker in inOrder where worker.state == .down {
             lines.append("\(worker.label) is down: \(worker.lastExit)")

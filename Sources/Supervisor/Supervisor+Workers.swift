@@ -110,6 +110,7 @@ extension Supervisor {
         worker.control = connection
         worker.descriptors = companion
         worker.owed.clear()
+        worker.reportsLeft = 0
         connection.onFrame = { [unowned self, unowned worker] head, payload throws(LinkViolation) in
             try receive(head, payload, from: worker)
         }
@@ -192,9 +193,11 @@ extension Supervisor {
             else { throw .notPermitted }
             if served.insert(use).inserted { publishState() }
         case (.lost, .running), (.lost, .draining):
+            try countReport(worker)
             linkLost(try NumberMessage(decoding: payload).number, reporter: worker)
         case (.condemn, .running), (.condemn, .draining):
             let message = try CondemnMessage(decoding: payload)
+            try countReport(worker)
             try condemnPeer(message, reporter: worker)
         case (.condemnProducer, .running), (.condemnProducer, .draining):
             try condemnProducer(try NumberMessage(decoding: payload).number, reporter: worker)
@@ -207,6 +210,12 @@ extension Supervisor {
         default:
             throw .notPermitted
         }
+    }
+
+    /// A worker reports the end of each link once. One that reports without end, whatever it names, is no honest one.
+    private func countReport(_ worker: WorkerProcess) throws(LinkViolation) {
+        guard worker.reportsLeft > 0 else { throw .notPermitted }
+        worker.reportsLeft -= 1
     }
 
     private func condemnPeer(_ message: CondemnMessage, reporter: WorkerProcess) throws(LinkViolation) {
@@ -222,7 +231,9 @@ extension Supervisor {
         let verdict = accusations.worker(
             toRestartFor: peer, reportedBy: reporter.id, at: PollLoop.now(), window: window)
         guard verdict == peer else {
-            log.error("\(accused.label) is accused too often (now by \(reporter.label)); restarting \(reporter.label) instead")
+            log.error(
+                "\(accused.label) is accused too often (now by \(reporter.label)); restarting \(reporter.label) instead"
+            )
             reporter.killReason = "accuses its peers too often"
             return handle(.condemned, reporter)
         }

@@ -22,6 +22,7 @@ public final class Supervisor {
     let log = Log(role: .supervisor)
     let notifier = Notifier()
     let image: ProcessImage
+    let descriptorLimit: DescriptorLimit
     let nullDescriptor: Int32
     let errorDescriptor: Int32
     let errorsToCopy: Int32
@@ -82,10 +83,10 @@ public final class Supervisor {
         topology = Topology(configuration)
         Supervisor.openStandardDescriptors()
         let needed = 128 + 16 * topology.workers.count
-        let limit = ck_raise_descriptor_limit(65536)
-        guard limit >= needed else {
+        descriptorLimit = DescriptorLimit(value: ck_raise_descriptor_limit(DescriptorLimit.wanted))
+        guard descriptorLimit.value >= needed else {
             throw StartError(
-                "the limit of open descriptors is \(limit), \(topology.workers.count) workers need \(needed); raise it"
+                "the limit of open descriptors is \(descriptorLimit.value), \(topology.workers.count) workers need \(needed); raise it"
                     + " (ulimit -n, or LimitNOFILE= in the unit)")
         }
         switch ProcessImage.own() {

@@ -36,6 +36,8 @@ final class WorkerProcess {
     var lastPong: UInt64 = 0
     /// When the oldest ping without an answer was sent; nil if all are answered. Monotonic nanoseconds.
     var silentSince: UInt64?
+    /// How many reports about links its process may still make: one for each that it was given.
+    var reportsLeft = 0
     /// The answers about generations that its process owes.
     var owed = OwedAnswers()
     /// Whether it was ever ready: before that, a crash loop ends the daemon's start.

@@ -53,6 +53,9 @@ final class FaultyWorker: WorkerRole {
         case .hangs: FaultyWorker.block()
         case .badControl: send([UInt8](repeating: 0xff, count: 64), FaultyWorker.controlDescriptor)
         case .forbiddenControl: send(frame(.begin, []), FaultyWorker.controlDescriptor)
+        case .reportsWithoutEnd:
+            let report = frame(.lost, NumberMessage(number: 1 << 40).encode())
+            send([[UInt8]](repeating: report, count: 100).flatMap(\.self), FaultyWorker.controlDescriptor)
         default: break
         }
     }

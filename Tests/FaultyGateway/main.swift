@@ -30,6 +30,8 @@ enum Fault: String, CaseIterable {
     case credit
     /// Accepts everything on its links and answers nothing.
     case silent
+    /// Reports links lost that it never had, without end.
+    case reportsWithoutEnd = "reports-without-end"
     /// Condemns the peer of every link it is given.
     case accuses
     /// Announces a descriptor that does not come (dialer).

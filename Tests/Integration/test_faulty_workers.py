@@ -99,6 +99,13 @@ def test_a_worker_that_hangs_or_lies_to_the_supervisor_is_replaced(faulty, role,
     it_serves(gateway)
 
 
+@pytest.mark.parametrize("role", ["route", "console"])
+def test_a_worker_that_reports_links_without_end_is_replaced(faulty, role):
+    gateway = faulty(role, "reports-without-end").launch()
+    only_this_one_was_restarted(gateway, role, "condemned: frame not permitted")
+    it_serves(gateway)
+
+
 @pytest.mark.parametrize("fault", ON_A_LINK)
 @pytest.mark.parametrize("role", LINKED)
 def test_a_worker_that_breaks_the_link_protocol_is_condemned_by_its_peer(faulty, role, fault):

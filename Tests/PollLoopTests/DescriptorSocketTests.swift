@@ -133,6 +133,29 @@ import Testing
             #expect(openDescriptors() == before, "what was under way ends with the socket")
         }
     }
+
+    /// Descriptors that nobody takes count against every worker of the user for as long as they lie there.
+    @Test func aStreamTakesBytesAndNoDescriptorsWhereTheKernelCanRefuseThem() throws {
+        let ends = Ends.stream()
+        defer {
+            close(ends.ours)
+            close(ends.peer)
+        }
+        var option: Int32 = -1
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        let passesRights: Int32 = 83  // SO_PASSRIGHTS, Linux 6.16
+        guard unsafe getsockopt(ends.ours, SOL_SOCKET, passesRights, &option, &size) == 0 else {
+            print("SKIPPED 1: this kernel has no SO_PASSRIGHTS (Linux 6.16)")
+            return
+        }
+        let null = Self.null()
+        defer { close(null) }
+        for end in [ends.ours, ends.peer] {
+            #expect(unsafe ck_send_descriptors(end, 1, [null], 1) == -EPERM)
+            put(end, [7])
+        }
+        #expect(take(ends.ours) == [7] && take(ends.peer) == [7])
+    }
 }
 
 /// Sends one packet with any number of descriptors, as a hostile peer can: cmsg(3) by hand.

@@ -39,7 +39,8 @@ import Testing
         var restarts: [Topology.WorkerID: Int] = [:]
         for index in 0..<10 as Range<UInt16> {
             for time in 0..<4 as Range<UInt64> {
-                restarts[restarted(&accusations, Self.ingress, Self.route(index), time), default: 0] += 1
+                restarts[
+                    restarted(&accusations, Self.ingress, Self.route(index), UInt64(index) * 4 + time), default: 0] += 1
             }
         }
         #expect(restarts[Self.ingress] == Accusations.limit)

@@ -213,4 +213,38 @@ import Testing
         }
         #expect(try #require(foreign).contains("192.0.2.1:0 (--listen)") && #require(foreign).contains("no interface"))
     }
+
+    /// Whether somebody can connect and is accepted.
+    private func serves(_ listener: Listener) throws -> Bool {
+        let address = try ListenAddress(parsing: listener.address, emptyHost: "", source: "test")
+        let client = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(client) }
+        var to = sockaddr_in()
+        to.sin_family = sa_family_t(AF_INET)
+        to.sin_port = address.port.bigEndian
+        to.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        let connected = unsafe withUnsafePointer(to: &to) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(client, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard connected == 0 else { return false }
+        let accepted = accept(listener.descriptor, nil, nil)
+        close(accepted)
+        return accepted >= 0
+    }
+
+    @Test(arguments: [SHUT_RD, SHUT_RDWR])
+    func aListenerThatWasShutListensAgain(how: Int) throws {
+        let listener = try Listeners.bind(.mcp, ListenAddress(host: "127.0.0.1", port: 0), option: "--listen")
+        defer { close(listener.descriptor) }
+        #expect(try listener.listeningAgain() == nil)
+        #expect(try serves(listener))
+        #expect(shutdown(listener.descriptor, Int32(how)) == 0)
+        #expect(try !serves(listener))
+        let again = try #require(try listener.listeningAgain())
+        #expect(again.descriptor == listener.descriptor && again.use == .mcp)
+        #expect(try serves(again))
+        #expect(try again.listeningAgain() == nil)
+    }
 }
