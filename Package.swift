@@ -80,7 +80,7 @@ let package = Package(
             "Supervisor",
             [
                 "Roles", "Link", "Segment", "Sandbox", "Telemetry", "Configuration", "Systemd", "PollLoop", "Processes",
-                "Sessions", "Crypto", "CKernel",
+                "Sessions", "Records", "Crypto", "CKernel",
             ]),
         library(
             "Ingress",

@@ -26,6 +26,7 @@ public final class Supervisor {
     let nullDescriptor: Int32
     let errorDescriptor: Int32
     let errorsToCopy: Int32
+    var workerLines = WorkerLines()
     let startedAt = PollLoop.now()
     /// The generation in force.
     var generation: UInt64 = 1
@@ -161,7 +162,7 @@ public final class Supervisor {
         tick()
         startWatchdog()
         loop.run()
-        copyErrors(errorsToCopy)
+        copyLastErrors(errorsToCopy)
         if announcedReady || stopping { unlinkControlSocket() }
         return exitStatus
     }
