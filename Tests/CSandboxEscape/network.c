@@ -91,6 +91,9 @@ ATTEMPT(fast_open_listener) {
     if (shutdown(c->listener, SHUT_RDWR) < 0) return -errno;
     return fast_open_message(c->listener, c->port);
 }
+// A listener that is shut is shut for its owner's successors too. (The sending half of a connection is a control.)
+ATTEMPT(shut_listener_reading) { return tried(shutdown(c->listener, SHUT_RD)); }
+ATTEMPT(shut_listener) { return tried(shutdown(c->listener, SHUT_RDWR)); }
 ATTEMPT(send_to_address) {
     struct sockaddr_in to = loopback(9);
     return tried(sendto(c->datagram, "x", 1, 0, (struct sockaddr *)&to, sizeof to));
@@ -149,8 +152,10 @@ const escape_action network_actions[] = {
     N("connect to an abstract socket", connect_abstract, 0, 6),
     N("bind TCP", bind_tcp, 0, 4),
     N("bind UDP", bind_udp, DIALER, 0),
-    N("listen on a held listener", listen_held, ACCEPTING, 0),
-    N("listen on a fresh socket", listen_fresh, ACCEPTING, 0),
+    N("listen on a held listener", listen_held, 0, 0),
+    N("listen on a fresh socket", listen_fresh, 0, 0),
+    N("shut the reading half of a listener", shut_listener_reading, 0, 0),
+    N("shut both halves of a listener", shut_listener, 0, 0),
     N("accept", accept_held, ACCEPTING, 0),
     N("TCP fast open by sendto", fast_open_sendto, 0, 0),
     N("TCP fast open by sendmsg", fast_open_sendmsg, 0, 0),
