@@ -54,17 +54,23 @@ public struct LogVerifier: ~Copyable {
     private static let mostUnmarked = 32768
     private var hashes: [UInt64: [UInt8]] = [:]
     private var hasUncheckedCodes = false
+    /// Hashes of lines, by number, that are known from elsewhere: from the journal, which somebody else keeps.
+    private let known: [UInt64: String]
 
     /// - Parameters:
     ///   - signingKey: of `sig`; nil: it is not checked.
     ///   - publicKeys: of checkpoints, in hexadecimal digits; empty: that of the first checkpoint is taken.
-    public init(_ library: CryptoLibrary, signingKey: [UInt8]?, publicKeys: [String]) throws(CryptoError) {
+    ///   - known: hashes of lines, in hexadecimal digits, by number, as the daemon's log told them.
+    public init(
+        _ library: CryptoLibrary, signingKey: [UInt8]?, publicKeys: [String], known: [UInt64: String] = [:]
+    ) throws(CryptoError) {
         let made = try LogVerifier.prepare(library, signingKey, publicKeys)
         self.library = library
         digests = made.digests
         code = made.code
         keys = made.keys
         knowsKeys = !publicKeys.isEmpty
+        self.known = known
     }
 
     // Apart from the initialiser: a value that cannot be copied is made whole or not at all.
@@ -102,6 +108,9 @@ public struct LogVerifier: ~Copyable {
             var hash: [UInt8] = []
             if let digest = try? digests.digest(of: span) { digest.appendHex(to: &hash) }
             head = hash
+            if let known = known[line.sequence], !known.utf8.elementsEqual(hash) {
+                throw LogFault("it is not number \(line.sequence) as the daemon's log has it: the chain was made anew")
+            }
             if line.signature != nil { hashes[line.sequence] = hash }
             report.last = line.sequence
             report.lines += 1
@@ -219,6 +228,14 @@ public struct LogVerifier: ~Copyable {
     public mutating func finish(saved: [UInt8]?, statePath: String?, isComplete: Bool = false) -> Report {
         guard !isBroken else { return report }
         for gap in gaps { close(gap, isComplete: isComplete) }
+        if let last = known.keys.max(), last > report.last {
+            report.findings.append(
+                "\(file): it ends at number \(report.last), and the daemon's log knows number \(last): the end was cut off"
+            )
+        }
+        for number in known.keys.sorted() where number < report.first {
+            report.unproven.append("that number \(number) is as the daemon's log has it: its file was not given")
+        }
         if let statePath {
             if let saved, saved.last == 0x0a {
                 compare(saved.span.extracting(0..<saved.count - 1), statePath)

@@ -59,6 +59,12 @@ struct AuditVerifyCommand: ParsableCommand {
             valueName: "file"))
     var publicKey: [String] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "A line's number and hash as the daemon's log has them (\"audit log: line NUMBER, HASH\"); may be repeated.",
+            valueName: "number:hash"))
+    var head: [String] = []
+
     func run() throws {
         let report = verify()
         for finding in report.findings { print("FOUND \(finding)") }
@@ -74,7 +80,8 @@ struct AuditVerifyCommand: ParsableCommand {
     private func verify() -> LogVerifier.Report {
         do {
             let library = try CryptoLibrary.load()
-            var verifier = try LogVerifier(library, signingKey: try signingKey(), publicKeys: try publicKeys())
+            var verifier = try LogVerifier(
+                library, signingKey: try signingKey(), publicKeys: try publicKeys(), known: try heads())
             let current = files.last { LogFiles.promised($0) == nil }
             // Before the files: what is written meanwhile must not look as if it were missing. Of a log whose newest file is gone altogether, the state file still tells.
             let state = LogFiles.log(of: current ?? files.first ?? "")
@@ -113,6 +120,23 @@ struct AuditVerifyCommand: ParsableCommand {
         } catch {
             fail("\(error)")
         }
+    }
+
+    private func heads() throws -> [UInt64: String] {
+        var heads: [UInt64: String] = [:]
+        for text in head {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count == 2, let number = UInt64(parts[0]), number > 0, parts[1].utf8.count == 64,
+                Hexadecimal.bytes(String(parts[1])) != nil, heads[number] ?? String(parts[1]) == parts[1]
+            else {
+                throw LogReader.Failure(
+                    text:
+                        "--head \(text) is no line: its number, a colon and 64 hexadecimal digits in lower case, each number once"
+                )
+            }
+            heads[number] = String(parts[1])
+        }
+        return heads
     }
 
     private func signingKey() throws -> [UInt8]? {

@@ -14,6 +14,8 @@ final class RecordLog {
     private static let rotationPatience: UInt64 = 60_000_000_000
     /// Lines between two checkpoints.
     private static let checkpointInterval: UInt64 = 4096
+    /// The time between two heads of the chain in the daemon's log, in nanoseconds.
+    private static let headInterval: UInt64 = 60_000_000_000
 
     let directory: LogDirectory
     let chain: LogChain
@@ -28,6 +30,9 @@ final class RecordLog {
     private var begun = ""
     /// The number of the line of the last checkpoint.
     private(set) var lastCheckpoint: UInt64 = 0
+    /// The hash of that line, and when one was last told to the log.
+    private var checkpointHead: [UInt8] = []
+    private var headTold: UInt64?
     /// The last checkpoint, as long as it is not in the state file.
     private(set) var unsavedCheckpoint: [UInt8]?
     /// The descriptor of the reserve, as long as it is held back.
@@ -186,12 +191,24 @@ final class RecordLog {
             throw error
         }
         lastCheckpoint = chain.sequence
+        checkpointHead = chain.head
         unsavedCheckpoint = bytes
+    }
+
+    /// Tells the daemon's log of the newest checkpoint, which is on disk: the journal is out of reach of whoever edits the audit log.
+    private func tellHead() {
+        let now = PollLoop.now()
+        guard headTold.map({ now - $0 >= RecordLog.headInterval }) ?? true else { return }
+        headTold = now
+        log.info("audit log: line \(lastCheckpoint), \(String(decoding: checkpointHead, as: UTF8.self))")
     }
 
     /// Keeps a checkpoint, whose line is on disk, in the state file.
     func save(_ checkpoint: [UInt8], syncs: Bool) {
-        if unsavedCheckpoint == checkpoint { unsavedCheckpoint = nil }
+        if unsavedCheckpoint == checkpoint {
+            unsavedCheckpoint = nil
+            tellHead()
+        }
         do throws(FileError) {
             try directory.replace(directory.stateName, with: checkpoint, syncs: syncs)
         } catch {
@@ -208,7 +225,7 @@ final class RecordLog {
         } catch {
             note(error)
         }
-        log.info("the audit log ends at line \(chain.sequence), \(String(decoding: chain.head, as: UTF8.self))")
+        log.info("audit log: line \(chain.sequence), \(String(decoding: chain.head, as: UTF8.self)), the last")
     }
 
     /// Counts and tells what no recorder wrote.

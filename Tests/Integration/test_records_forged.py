@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 
 import pytest
 
@@ -85,3 +86,39 @@ def test_nothing_in_a_log_moves_the_terminal(gateway, command):
     moving = [character for character in shown if character not in "\r\n" and (
         ord(character) < 32 or 0x7f <= ord(character) < 0xa0 or character in "\u202e\u2028")]
     assert moving == []
+
+
+def told(gateway):
+    """The heads of the chain that the daemon's log has, the newest last."""
+    return re.findall(r"audit log: line (\d+), ([0-9a-f]{64})", gateway.log())
+
+
+def test_an_older_copy_of_the_log_is_found_by_what_the_journal_knows(gateway):
+    refuse(gateway, 3)
+    end(gateway)
+    names = ("audit.jsonl", "audit.jsonl.state")
+    older = {name: open(os.path.join(gateway.state_directory, name), "rb").read() for name in names}
+    first = told(gateway)[-1]
+    again(gateway)
+    refuse(gateway, 3)
+    end(gateway)
+    second = told(gateway)[-1]
+    assert int(second[0]) > int(first[0])
+    key = public_key(gateway)
+
+    def verify(*heads):
+        options = [option for head in heads for option in ("--head", head)]
+        return gateway.command_line("audit", "verify", log_of(gateway), "--public-key", key, *options)
+    assert verify(":".join(first), ":".join(second)).returncode == 0
+    changed = verify(f"{first[0]}:{second[1]}")
+    assert changed.returncode == 1 and "as the daemon's log has it" in changed.stdout
+    # With all that the recorder keeps beside the log, an older copy is whole.
+    for name, content in older.items():
+        with open(os.path.join(gateway.state_directory, name), "wb") as file:
+            file.write(content)
+    assert verify().returncode == 0 and verify(":".join(first)).returncode == 0
+    cut = verify(":".join(second))
+    assert cut.returncode == 1 and "the end was cut off" in cut.stdout, cut.stdout
+    for wrong in ("7", "x:" + second[1], "0:" + second[1], "7:" + second[1].upper(), "7:abc"):
+        result = verify(wrong)
+        assert result.returncode == 2 and wrong in result.stderr, result.stderr
