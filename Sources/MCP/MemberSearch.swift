@@ -16,6 +16,8 @@ extension JSONTape {
     public func search(_ name: StaticString, of node: JSONNode, in bytes: Span<UInt8>) -> MemberSearch {
         var result = MemberSearch.absent
         for (key, value) in members(of: node) {
+            // No letter of a folded name takes less than a byte of what was folded, nor of an escape.
+            if contentRange(key).count < name.utf8CodeUnitCount { continue }
             if !isEscaped(key) {
                 let text = bytes.extracting(contentRange(key))
                 if text.isEqual(to: name) {
