@@ -10,8 +10,9 @@ public struct NormalForms: ~Copyable, Sendable {
     private var scalars: [Int32] = []
     private var paths = PathResolver()
 
-    /// How often percent signs are decoded: one reader behind another, and one more.
-    private static let percentRounds = 3
+    /// How often percent signs and base64 are decoded: more often than readers stand behind each other.
+    private static let percentRounds = 8
+    private static let base64Rounds = 4
 
     /// A computer of forms; it keeps only memory between texts.
     public init(_ library: UnicodeLibrary) { self.library = library }
@@ -62,7 +63,12 @@ public struct NormalForms: ~Copyable, Sendable {
                 decodePercent(once.span)
                 addDecoded(decodings, text, first, &list)
             }
-            if decodeBase64(once.span, to: &decoded) { addDecoded(decodings, text, first, &list) }
+            var before = once
+            for _ in 0..<NormalForms.base64Rounds {
+                guard decodeBase64(before.span, to: &decoded) else { break }
+                before = decoded
+                addDecoded(decodings, text, first, &list)
+            }
         }
         if decodeBase64(source.span, to: &decoded, isLoose: true) {
             addDecoded(decodings, text, first, &list, isGuess: true)
@@ -77,7 +83,9 @@ public struct NormalForms: ~Copyable, Sendable {
         var index = 0
         while index < text.count, text[index] != UInt8(ascii: ":") {
             let byte = text[index]
-            guard index < 64, byte <= 0x20 || byte | 0x20 &- 0x61 < 26 else { return false }
+            guard index < 64, byte <= 0x20 || byte | 0x20 &- 0x61 < 26 || URIScheme.isBehindFirst(byte) else {
+                return false
+            }
             index += 1
         }
         guard index < text.count else { return false }
@@ -106,14 +114,30 @@ public struct NormalForms: ~Copyable, Sendable {
         let normal = current
         current = []
         addPaths(normal.span, text, first, &list, isGuess: isGuess)
-        if URLForm.mayApply(normal.span) {
-            for isBare in [false, true] {
-                guard let url = URLForm.canonical(normal.span, isBare: isBare) else { break }
-                list.add(url, isGuess || isBare ? .guess : .path, of: text, since: first)
-                addPaths(url.span, text, first, &list, isGuess: isGuess || isBare)
-            }
+        addURLs(normal.span, text, first, &list, isGuess: isGuess)
+        if let decoded = URLForm.decodingHost(normal.span) {
+            // What a percent sign hides in a host is normalised by those who fetch it.
+            normalise(decoded.span)
+            let host = current
+            addURLs(host.span, text, first, &list, isGuess: isGuess)
+        }
+        if let folded = URIScheme.folded(normal.span) {
+            // A guess: much text begins with a word and a colon, and an allow rule means it as it stands.
+            list.add(folded, .guess, of: text, since: first)
+            addPaths(folded.span, text, first, &list, isGuess: true)
         }
         current = normal
+    }
+
+    private mutating func addURLs(
+        _ normal: Span<UInt8>, _ text: Span<UInt8>, _ first: Int, _ list: inout FormList, isGuess: Bool
+    ) {
+        guard URLForm.mayApply(normal) else { return }
+        for isBare in [false, true] {
+            guard let url = URLForm.canonical(normal, isBare: isBare) else { break }
+            list.add(url, isGuess || isBare ? .guess : .path, of: text, since: first)
+            addPaths(url.span, text, first, &list, isGuess: isGuess || isBare)
+        }
     }
 
     private mutating func addPaths(
@@ -123,9 +147,20 @@ public struct NormalForms: ~Copyable, Sendable {
         let kind = isGuess ? FormKind.guess : .path
         paths.resolve(normal, asURL: true)
         list.add(paths.result, kind, of: text, since: first)
-        if paths.isClimbingURL {
+        let (isClimbingURL, isCut, leavesLink) = (paths.isClimbingURL, paths.isCut, paths.leavesLink)
+        if isClimbingURL {
             // A server that takes it for a file's name leaves the host by `..`, too.
             paths.resolve(normal, asURL: false)
+            list.add(paths.result, kind, of: text, since: first)
+        }
+        if isCut {
+            // Whoever takes off `file://` and no more has names with question marks.
+            paths.resolve(normal, asURL: true, isWhole: true)
+            list.add(paths.result, kind, of: text, since: first)
+        }
+        if leavesLink || paths.leavesLink {
+            // The kernel follows the link before it climbs.
+            paths.resolve(normal, asURL: false, isWhole: true, followsLinks: true)
             list.add(paths.result, kind, of: text, since: first)
         }
     }

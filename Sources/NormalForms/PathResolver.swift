@@ -15,6 +15,11 @@ struct PathResolver: Sendable {
     private var isAbsolute = false
     /// Whether the last text is a URL that holds a `..`.
     private(set) var isClimbingURL = false
+    /// Whether the last text is a `file:` URL and something was cut off it.
+    private(set) var isCut = false
+    /// Whether the last text climbs out of a directory that is a link on Linux.
+    private(set) var leavesLink = false
+    private var followsLinks = false
 
     /// Whether a text without any slash is a path that does not stay as it is.
     static func isSpecial(_ text: Span<UInt8>) -> Bool {
@@ -45,13 +50,19 @@ struct PathResolver: Sendable {
 
     /// Resolves a text into ``result``.
     ///
-    /// - Parameter asURL: whether the two slashes behind a scheme that begins the text stay, and its host.
-    mutating func resolve(_ text: Span<UInt8>, asURL: Bool) {
+    /// - Parameters:
+    ///   - asURL: whether the two slashes behind a scheme that begins the text stay, and its host.
+    ///   - isWhole: whether a query and a fragment are part of the path that a `file:` URL names.
+    ///   - followsLinks: whether `..` behind a link leads to where that link leads from.
+    mutating func resolve(_ text: Span<UInt8>, asURL: Bool, isWhole: Bool = false, followsLinks: Bool = false) {
         isClimbingURL = false
+        isCut = false
+        leavesLink = false
+        self.followsLinks = followsLinks
         source.removeAll(keepingCapacity: source.capacity <= 64 * 1024)
         isAbsolute = false
         if PathResolver.isFileURL(text) {
-            readFileURL(text)
+            readFileURL(text, isWhole: isWhole)
         } else {
             source.append(copying: text)
         }
@@ -61,9 +72,10 @@ struct PathResolver: Sendable {
     }
 
     /// RFC 8089, 2 and appendix: with or without an authority; a query or fragment is no part of the path.
-    private mutating func readFileURL(_ text: Span<UInt8>) {
+    private mutating func readFileURL(_ text: Span<UInt8>, isWhole: Bool) {
         var end = 5
-        while end < text.count, text[end] != UInt8(ascii: "?"), text[end] != UInt8(ascii: "#") { end += 1 }
+        while end < text.count, isWhole || text[end] != UInt8(ascii: "?") && text[end] != UInt8(ascii: "#") { end += 1 }
+        isCut = end < text.count
         _ = appendPercentDecoded(text.extracting(5..<end), to: &source)
         for index in source.indices where source[index] == UInt8(ascii: "\\") { source[index] = UInt8(ascii: "/") }
         if source.count >= 2, source[0] == UInt8(ascii: "/"), source[1] == UInt8(ascii: "/") {
@@ -126,8 +138,33 @@ struct PathResolver: Sendable {
             if fixed == 0 { isAbsolute = true }
             return
         }
+        if isAbsolute, names.count == 2, climbOutOfLink() { return }
+        // A shell puts a whole path in the place of its home or of a variable.
+        if !isAbsolute, names.count == 1, fixed == 0, let first = result.first, "~$%".utf8.contains(first) {
+            isAbsolute = true
+        }
         let start = names.removeLast()
         result.removeLast(result.count - (names.isEmpty ? 0 : start - 1))
+    }
+
+    /// Climbs out of a directory that is a link on Debian (`/var/run`, `/var/lock`) or of every Linux (`/proc/net`). False: it is none, or links are not followed.
+    private mutating func climbOutOfLink() -> Bool {
+        let isOfVar = nameEquals(0, "var") && (nameEquals(1, "run") || nameEquals(1, "lock"))
+        let isOfProc = nameEquals(0, "proc") && nameEquals(1, "net")
+        guard isOfVar || isOfProc else { return false }
+        leavesLink = true
+        guard followsLinks else { return false }
+        if isOfProc {
+            result = Array("proc/self".utf8)
+            names = [0, 5]
+        } else if nameEquals(1, "lock") {
+            result = Array("run".utf8)
+            names = [0]
+        } else {
+            result.removeAll(keepingCapacity: true)
+            names.removeAll(keepingCapacity: true)
+        }
+        return true
     }
 
     /// Whether a name is `scheme:` and two slashes follow it.

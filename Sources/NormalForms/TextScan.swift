@@ -36,6 +36,7 @@ struct TextScan {
         if URLForm.mayApply(text) {
             hasURL = URLForm.canonical(text, isBare: true).map { !$0.span.isEqual(to: text) } ?? false
         }
+        if !hasURL, URIScheme.mayFold(text) { hasURL = true }
     }
 
     @inline(never)

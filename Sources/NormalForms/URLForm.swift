@@ -1,3 +1,5 @@
+import Glibc
+
 /// A URL as those read it who fetch it (WHATWG URL Standard, 4.4 and 3.5): scheme and host in lower case, without a user's
 /// name, the host's number as an IPv4 address, back slashes as slashes.
 enum URLForm {
@@ -73,7 +75,7 @@ enum URLForm {
             }
         }
         if host.last == UInt8(ascii: "."), host.count > 1 { host.removeLast() }
-        return address(host) ?? host
+        return address(host) ?? embeddedAddress(host) ?? host
     }
 
     /// The host as four numbers, if its parts are numbers of whatever base.
@@ -95,12 +97,49 @@ enum URLForm {
     }
 
     private static func number(_ part: ArraySlice<UInt8>) -> UInt64? {
-        guard let first = part.first, first >= 0x30, first <= 0x39, part.count <= 16 else { return nil }
-        var text = String(decoding: part, as: UTF8.self)
-        if text.hasPrefix("0x") {
-            text.removeFirst(2)
-            return text.isEmpty ? 0 : UInt64(text, radix: 16)
+        guard let first = part.first, first >= 0x30, first <= 0x39 else { return nil }
+        let isHexadecimal = first == 0x30 && part.dropFirst().first == UInt8(ascii: "x")
+        let radix = isHexadecimal ? 16 : first == 0x30 ? 8 : 10
+        // However many zeros stand in front.
+        let digits = part.dropFirst(isHexadecimal ? 2 : 0).drop { $0 == 0x30 }
+        guard digits.count <= 16 else { return nil }
+        return digits.isEmpty ? 0 : UInt64(String(decoding: digits, as: UTF8.self), radix: radix)
+    }
+
+    /// The four numbers of an IPv4 address in the clothes of an IPv6 one: mapped, compatible, or behind NAT64 (RFC 4291, 2.5.5; RFC 6052, 2.1).
+    private static func embeddedAddress(_ host: [UInt8]) -> [UInt8]? {
+        guard host.first == UInt8(ascii: "["), host.last == UInt8(ascii: "]"), host.count < 64 else { return nil }
+        let text =
+            Array(host.dropFirst().dropLast().prefix { $0 != UInt8(ascii: "%") }).map { CChar(bitPattern: $0) } + [0]
+        var address = in6_addr()
+        // The text ends with a zero, and the address has the size that the family says.
+        guard unsafe inet_pton(AF_INET6, text, &address) == 1 else { return nil }
+        let bytes = unsafe withUnsafeBytes(of: address) { unsafe Array($0) }
+        let isMapped =
+            bytes[..<10].allSatisfy { $0 == 0 }
+            && (bytes[10..<12].allSatisfy { $0 == 0 } || bytes[10..<12].allSatisfy { $0 == 0xFF })
+        let isTranslated = bytes[..<12] == [0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0]
+        guard isMapped || isTranslated, bytes[12] != 0 else { return nil }
+        return Array(bytes[12...].map { String($0) }.joined(separator: ".").utf8)
+    }
+
+    /// A URL with the percent signs of its host decoded; nil if there are none.
+    static func decodingHost(_ text: Span<UInt8>) -> [UInt8]? {
+        guard mayApply(text) else { return nil }
+        var start = 0
+        while start < text.count, start < 6, text[start] != UInt8(ascii: ":") { start += 1 }
+        while start < text.count, text[start] == UInt8(ascii: ":") || isSlash(text[start]) { start += 1 }
+        var end = start
+        var hasPercent = false
+        while end < text.count, !isSlash(text[end]), text[end] != UInt8(ascii: "?"), text[end] != UInt8(ascii: "#") {
+            hasPercent = hasPercent || text[end] == UInt8(ascii: "%")
+            end += 1
         }
-        return first == 0x30 && text.utf8.count > 1 ? UInt64(text, radix: 8) : UInt64(text)
+        guard hasPercent else { return nil }
+        var output: [UInt8] = []
+        output.append(copying: text.extracting(0..<start))
+        _ = appendPercentDecoded(text.extracting(start..<end), to: &output)
+        output.append(copying: text.extracting(end..<text.count))
+        return output
     }
 }

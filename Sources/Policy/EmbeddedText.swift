@@ -22,12 +22,34 @@ final class EmbeddedText: Sendable {
 
     @inline(__always)
     private static func firstVisible(_ text: Span<UInt8>) -> UInt8? {
-        var index = 0
-        while index < text.count, text[index] <= 0x20 { index += 1 }
+        let index = start(text)
         return index < text.count ? text[index] : nil
     }
 
-    init(_ text: [UInt8]) {
+    /// Where the first byte stands that is neither white space nor part of what many take for it: no-break and other spaces, a byte order mark.
+    @inline(__always)
+    private static func start(_ text: Span<UInt8>) -> Int {
+        var index = 0
+        while index < text.count {
+            if text[index] <= 0x20 {
+                index += 1
+            } else if text[index] < 0xC2 {
+                break
+            } else if index + 1 < text.count, text[index] == 0xC2, text[index + 1] == 0xA0 {
+                index += 2
+            } else if index + 2 < text.count, text[index] == 0xE2 || text[index] == 0xE3, text[index + 1] == 0x80 {
+                index += 3
+            } else if index + 2 < text.count, text[index] == 0xEF, text[index + 1] == 0xBB, text[index + 2] == 0xBF {
+                index += 3
+            } else {
+                break
+            }
+        }
+        return index
+    }
+
+    init(_ whole: [UInt8]) {
+        let text = Array(whole[EmbeddedText.start(whole.span)...])
         bytes = text
         var tape = JSONTape()
         let first = EmbeddedText.firstVisible(text.span)

@@ -90,6 +90,7 @@ extension PolicyEvaluator {
         subjectNames.removeAll()
         methodNames.removeAll()
         values.removeAll()
+        isAmbiguous = false
         if !embedded.isEmpty { embedded.removeAll() }
         if message.method == .other, let node = message.methodNode {
             methodNames.add(node, tape, bytes, [], &forms)
@@ -107,13 +108,13 @@ extension PolicyEvaluator {
         case .completionComplete:
             guard let reference = member("ref", message, tape, bytes), tape.kind(reference) == .object else { return }
             // Both, if there are both: which of them the server takes is not known.
-            if let uri = tape.member("uri", of: reference, in: bytes) { addURIs(uri, tape, bytes) }
-            if let name = tape.member("name", of: reference, in: bytes) {
+            if let uri = only("uri", of: reference, tape, bytes) { addURIs(uri, tape, bytes) }
+            if let name = only("name", of: reference, tape, bytes) {
                 subjectNames.add(name, tape, bytes, [], &forms)
             }
         case .subscriptionsListen:
             guard let filter = member("notifications", message, tape, bytes), tape.kind(filter) == .object,
-                let list = tape.member("resourceSubscriptions", of: filter, in: bytes)
+                let list = only("resourceSubscriptions", of: filter, tape, bytes)
             else { return }
             addURIs(list, tape, bytes)
         default: break
@@ -126,6 +127,19 @@ extension PolicyEvaluator {
         case .array: for element in tape.elements(of: node) { addURIs(element, tape, bytes) }
         case .object: for (_, value) in tape.members(of: node) { addURIs(value, tape, bytes) }
         default: subjectNames.add(node, tape, bytes, [.paths, .percent], &forms)
+        }
+    }
+
+    /// A member that no reader finds under another spelling of its name.
+    private mutating func only(
+        _ name: StaticString, of node: JSONNode, _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
+    ) -> JSONNode? {
+        switch tape.search(name, of: node, in: bytes) {
+        case .absent: return nil
+        case .found(let value): return value
+        case .ambiguous:
+            isAmbiguous = true
+            return nil
         }
     }
 

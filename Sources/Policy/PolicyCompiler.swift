@@ -198,6 +198,7 @@ enum GlobVariant {
             }
         }
         if path.count > 1, path.last == UInt8(ascii: "/") { path.removeLast() }
-        return [path]
+        guard let folded = URIScheme.folded(path.span) else { return [path] }
+        return [path, folded]
     }
 }

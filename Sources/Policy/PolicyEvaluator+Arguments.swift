@@ -149,28 +149,33 @@ extension PolicyEvaluator {
         _ step: Int, _ node: JSONNode, _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy,
         _ tape: borrowing JSONTape, _ bytes: Span<UInt8>
     ) {
-        guard !isInside, EmbeddedText.mayApply(bytes.extracting(tape.contentRange(node))) else { return }
+        guard EmbeddedText.mayApply(bytes.extracting(tape.contentRange(node))) else { return }
         let key = tape.range(node).lowerBound
         let text: EmbeddedText
-        if let known = embedded[key] {
+        if depth == 0, let known = embedded[key] {
             text = known
         } else {
             var unescaped: [UInt8] = []
             tape.appendString(node, in: bytes, to: &unescaped)
             text = EmbeddedText(unescaped)
-            embedded[key] = text
+            if depth == 0 { embedded[key] = text }
+        }
+        guard text.isStrict || !text.strings.isEmpty else { return }
+        guard depth < PolicyEvaluator.maximumDepth else {
+            // Who hides what he says behind more layers of quotation than this does it on purpose: denied, and not allowed.
+            return note(!asked.everyForm, asked, &state)
         }
         // The forms of the values inside are kept by their places inside.
         let outer = values
         values = ValueForms()
-        isInside = true
+        depth += 1
         if text.isStrict {
             let inside = text.bytes
             select(step, .root, asked, &state, policy, text.tape, inside.span)
         } else {
             for string in text.strings where !state.isDecided { look(at: string, asked, &state, policy) }
         }
-        isInside = false
+        depth -= 1
         values = outer
     }
 
@@ -271,7 +276,8 @@ extension PolicyEvaluator {
     private func noteSpellings(
         of text: Span<UInt8>, isText: Bool, _ asked: Asked, _ state: inout ConditionState, _ policy: CompiledPolicy
     ) {
-        if state.isDecided || asked.everyForm && isText || !ScalarForms.mayApply(text) { return }
+        // A number of any length is one.
+        if state.isDecided || isText && (asked.everyForm || !ScalarForms.mayApply(text)) { return }
         noteOtherSpellings(of: text, asked, &state, policy)
     }
 
@@ -283,8 +289,16 @@ extension PolicyEvaluator {
         if let decimal, !decimal.span.isEqual(to: text) {
             note(matches(asked.condition, decimal.span, policy), asked, &state)
         }
-        if asked.everyForm || state.isDecided { return }
-        if let truth = decimal.map({ ScalarForms.truth($0.span) }) ?? ScalarForms.truth(text) {
+        if state.isDecided { return }
+        if asked.everyForm {
+            // What has no plain spelling is nothing that a rule could have named.
+            if decimal == nil, text[0] < 0x40 { note(false, asked, &state) }
+            return
+        }
+        let rounded = ScalarForms.rounded(text)
+        if let rounded, rounded != decimal { note(matches(asked.condition, rounded.span, policy), asked, &state) }
+        for spelt in [decimal, rounded] where !state.isDecided {
+            guard let truth = spelt.map({ ScalarForms.truth($0.span) }) ?? ScalarForms.truth(text) else { continue }
             let word = Array(truth.description.utf8)
             note(policy.globs.matches(asked.condition.globs, word.span), asked, &state)
         }

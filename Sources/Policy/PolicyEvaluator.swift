@@ -13,8 +13,11 @@ public struct PolicyEvaluator: ~Copyable, Sendable {
     var values: ValueForms
     /// Strings of the message that are JSON, by where they stand.
     var embedded: [Int: EmbeddedText] = [:]
-    /// Whether the values of such a string are being looked at; those inside are not taken apart again.
-    var isInside = false
+    /// How many such strings stand around the values that are being looked at.
+    var depth = 0
+    static let maximumDepth = 3
+    /// Whether a name that rules are about is there twice, in two spellings.
+    var isAmbiguous = false
     var cursors: [RuleCursor] = []
     var replyMemory = ReplySearchMemory()
     let foldedMethods: Set<[UInt8]>
@@ -43,9 +46,13 @@ public struct PolicyEvaluator: ~Copyable, Sendable {
         if message.kind == .response { return PolicyVerdict(.allow, .enforce, .answer) }
         prepare(message, tape, bytes, upstreamName)
         var noted: PolicyCause?
+        if isAmbiguous {
+            if policy.model.mode == .enforce { return .unreadable }
+            noted = .unsearchable
+        }
         if message.method == .other, isDisguised() {
             if policy.model.mode == .enforce { return PolicyVerdict(.deny, .enforce, .disguisedMethod) }
-            noted = .disguisedMethod
+            noted = noted ?? .disguisedMethod
         }
         if message.method == .toolsCall, sender == .client, let allowed = policy.allowedTools,
             !toolNames.matches(allowed, policy.globs, everyForm: true)

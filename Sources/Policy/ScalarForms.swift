@@ -1,12 +1,14 @@
 /// Other spellings of numbers and truth values: servers convert what is not of the type they want.
 enum ScalarForms {
-    /// Longer texts are taken for no number.
+    /// Digits that a plain decimal spelling may have.
     private static let longest = 40
+    /// Longer texts are taken for no number.
+    private static let longestText = 4096
 
     /// Whether a text may have another spelling; cheap, and false only if it has none.
     @inline(__always)
     static func mayApply(_ text: Span<UInt8>) -> Bool {
-        guard text.count > 0, text.count <= longest else { return false }
+        guard text.count > 0, text.count <= longestText else { return false }
         let first = text[0]
         if first <= 0x39 {
             return first >= 0x30 || first <= 0x20 || first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
@@ -69,6 +71,24 @@ enum ScalarForms {
         result += whole
         if digits.count > point { result += [UInt8(ascii: ".")] + digits[point...] }
         return result
+    }
+
+    /// The number that readers have who keep 53 bits of it, as they spell it; of texts also what is written to base 2, 8 or 16. nil if the text is none, or
+    /// so large that they have infinity.
+    static func rounded(_ text: Span<UInt8>) -> [UInt8]? {
+        var bytes = (0..<text.count).map { text[$0] }.filter { $0 > 0x20 && $0 != UInt8(ascii: "_") }
+        if bytes.first == UInt8(ascii: "+") { bytes.removeFirst() }
+        let sign = bytes.first == UInt8(ascii: "-") ? "-" : ""
+        let digits = bytes.dropFirst(sign.utf8.count)
+        if digits.count > 2, digits.first == 0x30,
+            let radix = [0x78: 16, 0x6F: 8, 0x62: 2][Int(digits[digits.startIndex + 1] | 0x20)],
+            let number = UInt64(String(decoding: digits.dropFirst(2), as: UTF8.self), radix: radix)
+        {
+            return Array("\(sign)\(number)".utf8)
+        }
+        guard let number = Double(String(decoding: bytes, as: UTF8.self)), number.isFinite else { return nil }
+        if let whole = Int64(exactly: number) { return Array(String(whole).utf8) }
+        return Array(String(number).utf8)
     }
 
     /// The truth value that lenient readers take a text for, as JSON spells it.

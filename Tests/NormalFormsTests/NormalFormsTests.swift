@@ -7,11 +7,11 @@ private let library: UnicodeLibrary = {
 }()
 
 /// The forms of a text beside itself, without guesses.
-private func forms(_ text: [UInt8], _ decodings: Decodings = []) -> [String] {
+private func forms(_ text: [UInt8], _ decodings: Decodings = [], guesses: Bool = false) -> [String] {
     var list = FormList()
     var forms = NormalForms(library)
     forms.append(text.span, decodings, to: &list)
-    return (0..<list.count).filter { list.kind($0) != .guess }.map { index in
+    return (0..<list.count).filter { (list.kind($0) == .guess) == guesses }.map { index in
         var bytes: [UInt8] = []
         let span = list[index]
         for place in span.indices { bytes.append(span[place]) }
@@ -71,7 +71,8 @@ private struct Random {
             ("\\\\srv\\x", "/srv/x"),
             ("file:///etc/x", "/etc/x"), ("file://localhost/etc/x", "/etc/x"), ("file:/etc/x", "/etc/x"),
             ("FILE:etc", "/etc"),
-            ("file:///a%2fb", "/a/b"), ("file:///a?q#f", "/a"), ("file://host", "/"), ("/proc/self/root/x", "/x"),
+            ("file:///a%2fb", "/a/b"), ("~/../x", "/x"), ("a/~/../x", "a/x"), ("file://host", "/"),
+            ("/proc/self/root/x", "/x"),
             ("/proc/12/root", "/"), ("/proc/12a/root/x", nil), ("/proc/self/task/3/root/x", "/x"),
             ("/proc/self/fd/3", nil),
             ("/dev/fd/../root/x", "/x"), ("/dev/fd/../environ", "/proc/self/environ"),
@@ -81,6 +82,30 @@ private struct Random {
         ] as [(String, String?)]) func `paths are resolved`(text: String, expected: String?)
     {
         #expect(forms(text, [.paths]) == (expected.map { [$0] } ?? []))
+    }
+
+    @Test func `what readers differ in has a form for each`() {
+        #expect(forms("file:///a?q#f", [.paths]) == ["/a", "/a?q#f"])
+        #expect(forms("/proc/net/../x", [.paths]) == ["/proc/x", "/proc/self/x"])
+        #expect(forms("/var/run/a/../../x", [.paths]) == ["/var/x", "/x"])
+        #expect(forms("/var/lock/../x", [.paths]) == ["/var/x", "/run/x"])
+        // What an allow rule says of it as it stands still holds.
+        #expect(forms(Array("SECRET://a".utf8), [.paths], guesses: true) == ["secret://a"])
+        #expect(forms(Array("my-App+1.2:a".utf8), [.paths], guesses: true) == ["my-app+1.2:a"])
+        #expect(forms(Array("C:a".utf8), [.paths], guesses: true).isEmpty)
+        #expect(forms(Array("No scheme: a".utf8), [.paths], guesses: true).isEmpty)
+    }
+
+    @Test(
+        arguments: [
+            ("http://[::ffff:1.2.3.4]/x", "http://1.2.3.4/x"), ("http://[::1.2.3.4]:8/x", "http://1.2.3.4:8/x"),
+            ("http://[64:ff9b::102:304]/x", "http://1.2.3.4/x"),
+            ("http://0x000000000000000000001020304/x", "http://1.2.3.4/x"),
+            ("http://[2001:db8::1]/x", nil), ("http://[::1]/x", nil), ("http://%31.2.3.4/x", "http://1.2.3.4/x"),
+        ] as [(String, String?)]) func `an address is found in whatever it is written`(text: String, expected: String?)
+    {
+        let found = forms(text, [.paths])
+        #expect(expected.map { found.contains($0) } ?? !found.contains { $0.contains("0.0.0") })
     }
 
     @Test func `a URL that climbs is a path, too`() {

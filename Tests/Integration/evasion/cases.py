@@ -226,9 +226,32 @@ add("a header that says another method", tool('"delete_all"'), fields=(("Mcp-Met
 add("another media type", tool('"delete_all"'), fields=(("Content-Type", "text/plain"),))
 add("a content encoding", tool('"delete_all"'), fields=(("Content-Encoding", "identity"),))
 
+# What a review found that got past it once.
+add("a number with more digits than readers keep", *arguments(
+    '{"port":22.00000000000000001}', '{"port":22e00000000}', '{"port":220e-0000001}', '{"port":22.' + "0" * 43 + "}", '{"port":22.' + "0" * 5000 + "}"))
+add("a number in another base", *arguments('{"port":"0x16"}', '{"port":"0b10110"}', '{"port":"0O26"}', '{"port":"+0x0016"}'))
+add("a truth value with a long exponent", *arguments('{"force":1e00000000}'))
+add("a scheme with another case", message('"resources/read"', '{"uri":"VAULT://a"}'), message('"resources/read"', r'{"uri":"Va\tult:\n//a"}'))
+add("out of a home or a variable", *path('"~/../etc/passwd"', '"~root/../etc/passwd"', '"$HOME/../etc/passwd"', '"%HOME%/../etc/passwd"'))
+add("out of a directory that is a link", *path('"/proc/net/../root/etc/passwd"', '"/var/run/../etc/passwd"', '"/var/run/x/../../etc/passwd"'))
+add("a file URL whose query climbs", *path('"file:///tmp/x?/../../etc/passwd"', '"file:///tmp/x#/../../etc/passwd"'))
+add("an address with many zeros", *url('"http://0x0000000000000000000a9fea9fe/x"', '"http://0000000000000000000251.0376.0251.0376/x"'))
+add("a host with percent signs and wide letters", *url(
+    '"http://%EF%BC%91%EF%BC%96%EF%BC%99.254.169.254/x"', '"https://%EF%BD%89nternal.example/x"', '"https://inter%C2%ADnal.example/x"'))
+add("an address within another", *url('"http://[::ffff:169.254.169.254]/x"', '"http://[::FFFF:a9fe:a9fe]/x"', '"http://[0:0:0:0:0:ffff:a9fe:a9fe]:80/x"', '"http://[64:ff9b::a9fe:a9fe]/x"'))
+add("a reference under a look-alike member",
+    message('"completion/complete"', '{"ref":{"type":"ref/prompt","name":"ok","Name":"internal_x"},"argument":{"name":"x","value":"y"}}'),
+    message('"completion/complete"', '{"ref":{"type":"ref/resource","uri":"x:","URI":"vault://a"},"argument":{"name":"x","value":"y"}}'))
+add("JSON in a string in a string", *arguments(
+    r'{"options":"{\"mode\":\"[\\\"danger\\\"]\"}"}', r'{"path":"[\"[\\\"/etc/x\\\"]\"]"}', r'{"path":"\u00a0[\"/etc/x\"]"}',
+    json.dumps({"path": json.dumps([json.dumps([json.dumps([json.dumps([json.dumps(["/etc/x"])])])])])})))
+add("percent signs many times", *data("p%2525252561ssword"))
+add("base64 three times", *data(b64(b64(b64("password"))), b64(b64(b64(b64("password"))))))
+
 # What must pass, so that the suite cannot pass by refusing everything.
 HARMLESS = [
     tool('"echo"', '{"text":"sudo is a word"}'), tool('"any"', '{"command":"ls -la"}'), tool('"open"', '{"path":"/srv/etc/passwd"}'),
     tool('"narrow"', '{"path":"/data/a"}'), tool('"any"', '{"port":221,"force":false}'), tool('"get"', '{"url":"https://example.com/"}'),
-    tool('"put"', '{"data":"documents and words"}'), tool('"any"', r'{"files":"[{\"name\":\"/etc\"}]"}'),
+    tool('"put"', '{"data":"documents and words"}'), tool('"open"', '{"path":"/var/run/x/../y"}'), tool('"any"', '{"port":22.5,"x":9007199254740993}'),
+    tool('"any"', '{"port":"Note: 22"}'), tool('"get"', '{"url":"http://[2001:db8::1]/x"}'), tool('"open"', '{"path":"~/etc/passwd"}'), tool('"any"', r'{"files":"[{\"name\":\"/etc\"}]"}'),
 ]
