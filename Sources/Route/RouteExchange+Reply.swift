@@ -14,6 +14,9 @@ extension RouteExchange {
         guard !head.fields.contains(.contentEncoding) else {
             return endUnread { answer(.upstreamUnreadable("it is compressed, which nobody asked for")) }
         }
+        if status == 429 || status == 503, let value = head.first(.retryAfter) {
+            retryAfter = RouteExchange.seconds(bytes.extracting(value))
+        }
         let media = head.first(.contentType).map { MediaType(bytes.extracting($0)) } ?? .other
         if open.session?.use == .opening, let id = head.first(.mcpSessionID) {
             beganSession = bytes.extracting(id).copy
@@ -30,6 +33,17 @@ extension RouteExchange {
             // The body means nothing; whoever sends one is not listened to any longer.
             if head.framing != .none, head.framing != .length(0) { endUnread { answerStatus(status) } }
         }
+    }
+
+    /// `Retry-After` in seconds, a day at most; 0 for a date or anything else (RFC 9110, 10.2.3).
+    private static func seconds(_ text: Span<UInt8>) -> UInt32 {
+        guard text.count > 0, text.count <= 9 else { return 0 }
+        var seconds: UInt32 = 0
+        for index in text.indices {
+            guard text[index] &- 0x30 < 10 else { return 0 }
+            seconds = seconds * 10 + UInt32(text[index] - 0x30)
+        }
+        return min(seconds, 86_400)
     }
 
     /// Ends the connection with what it still carries, then answers.
@@ -187,7 +201,8 @@ extension RouteExchange {
         let text = read.text ?? body
         if open.isModern { return send(status < 400 ? 502 : status, carrying: error, of: text, callID) }
         // A session that is missing keeps its status; anything else would end a legacy client's transport.
-        send(status == 400 && isMissingSession ? 400 : 200, carrying: error, of: text, callID)
+        let isOfTransport = read.message.errorCode == -32600 || read.message.errorCode == -32000
+        send(status == 400 && isMissingSession && isOfTransport ? 400 : 200, carrying: error, of: text, callID)
     }
 
     /// A message outside a session, which not every server serves.
@@ -201,7 +216,7 @@ extension RouteExchange {
         body += Array(#","error":"#.utf8)
         body += text.readableBytesUInt8Span.extracting(error).copy
         body.append(UInt8(ascii: "}"))
-        send(status, body)
+        send(status, body, retryAfter: status == 200 ? 0 : retryAfter)
     }
 
     /// An answer without a JSON text: accepted notifications, refusals by status, pages of some other server.
@@ -285,7 +300,7 @@ extension RouteExchange {
         let status = open.method == .post ? error.status(isModern: open.isModern) : error.modernStatus
         send(
             status, error.body(id: callID, requestID: open.requestID),
-            retryAfter: status == 200 ? 0 : error.retryAfter, isUnavailable: error.isUnavailability)
+            retryAfter: status == 200 ? 0 : max(error.retryAfter, retryAfter), isUnavailable: error.isUnavailability)
     }
 
     /// A notification, or an answer that nobody waits for: taken, and dropped.

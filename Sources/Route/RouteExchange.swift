@@ -56,6 +56,8 @@ final class RouteExchange: UpstreamReader {
     var replyBody = ByteBuffer()
     /// The id of the session that the upstream's answer begins.
     var beganSession: [UInt8]?
+    /// Seconds after which the upstream wants to be asked again; 0 if it does not say.
+    var retryAfter: UInt32 = 0
     /// Bytes that wait for the ingress's credit.
     var unsent = ByteBuffer()
     var connection: UpstreamConnection?
