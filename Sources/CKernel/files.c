@@ -15,6 +15,12 @@ long ck_file_links(int fd) {
     return syscall(SYS_fstat, fd, &status) < 0 ? -errno : (long)status.st_nlink;
 }
 
+bool ck_is_same_file(int one, int other) {
+    struct stat first, second;
+    return syscall(SYS_fstat, one, &first) == 0 && syscall(SYS_fstat, other, &second) == 0
+        && first.st_ino == second.st_ino && first.st_dev == second.st_dev;
+}
+
 struct entry {
     uint64_t inode;
     int64_t offset;

@@ -84,19 +84,75 @@ struct LogDirectory {
 }
 
 /// The file that records are appended to.
+///
+/// Linux says once that a page could not be written, and then takes it for clean: a later sync that succeeds proves nothing of it. So what no sync has
+/// proven is kept in memory, and after a sync that failed it is written again, at its place, before the next.
 final class LogFile {
+    /// Bytes kept for writing again, about: no more is appended before a sync.
+    static let unprovenLimit = 6 << 20
+    /// Bytes of memory kept while there is nothing to keep in them.
+    private static let idleCapacity = 256 << 10
+
     let descriptor: Int32
+    /// The same file, opened a second time: the kernel tells each opening of every error once, so neither the helper thread's syncs nor the
+    /// loop's take an error away from the other. Its writes go where they are told to.
+    let second: Int32
     /// Bytes of whole lines in it.
     private(set) var length: UInt64
+    /// Bytes of it that a sync has proven to be on disk.
+    private(set) var proven: UInt64
+    /// The bytes behind those.
+    private var unproven: [UInt8] = []
+    /// A sync failed: what it was to prove may be gone.
+    private(set) var mustRewrite = false
 
-    init(_ descriptor: Int32) throws(FileError) {
-        self.descriptor = descriptor
-        let end = lseek(descriptor, 0, Int32(SEEK_END))
-        guard end >= 0 else { throw FileError("measure the log") }
-        length = UInt64(end)
+    /// Bytes that no sync has proven to be on disk.
+    var unprovenCount: Int { unproven.count }
+
+    /// Opens a file to append to.
+    convenience init(_ directory: LogDirectory, _ flags: Int32) throws(FileError) {
+        let descriptor = try directory.open(directory.name, O_RDWR | O_APPEND | flags)
+        var second: Int32 = -1
+        do throws(FileError) {
+            second = try directory.open(directory.name, O_RDWR)
+            // Somebody else may have put another there meanwhile.
+            guard ck_is_same_file(descriptor, second) else { throw FileError("open \(directory.name)", ESTALE) }
+            self.init(descriptor, second, try LogFile.end(descriptor))
+        } catch {
+            close(descriptor)
+            if second >= 0 { close(second) }
+            throw error
+        }
     }
 
-    deinit { close(descriptor) }
+    /// A file that is only read.
+    convenience init(reading directory: LogDirectory, _ name: String) throws(FileError) {
+        let descriptor = try directory.open(name, O_RDONLY)
+        do throws(FileError) {
+            self.init(descriptor, -1, try LogFile.end(descriptor))
+        } catch {
+            close(descriptor)
+            throw error
+        }
+    }
+
+    private init(_ descriptor: Int32, _ second: Int32, _ length: UInt64) {
+        self.descriptor = descriptor
+        self.second = second
+        self.length = length
+        proven = length
+    }
+
+    deinit {
+        close(descriptor)
+        if second >= 0 { close(second) }
+    }
+
+    private static func end(_ descriptor: Int32) throws(FileError) -> UInt64 {
+        let end = lseek(descriptor, 0, Int32(SEEK_END))
+        guard end >= 0 else { throw FileError("measure the log") }
+        return UInt64(end)
+    }
 
     /// Appends lines, all or none.
     /// - Throws: `FileError`; what was written of them is cut off again.
@@ -117,17 +173,73 @@ final class LogFile {
             }
         }
         length += UInt64(bytes.count)
+        unproven += bytes
     }
 
     /// Cuts a torn line off.
     func cut(to length: UInt64) throws(FileError) {
         guard ftruncate(descriptor, off_t(length)) == 0 else { throw FileError("cut the log's torn end") }
         self.length = length
+        proven = min(proven, length)
+    }
+
+    // MARK: Syncing
+
+    /// The file ends in these bytes, of which nobody knows whether a sync of theirs failed: they are written again before the next.
+    func distrust(_ end: ArraySlice<UInt8>) {
+        proven = length - UInt64(end.count)
+        unproven = Array(end)
+        mustRewrite = !unproven.isEmpty
     }
 
     /// Waits until everything is on disk.
     func sync() throws(FileError) {
-        guard fdatasync(descriptor) == 0 else { throw FileError("sync the log") }
+        do throws(FileError) {
+            try trySync()
+        } catch {
+            // It may be the error that the other opening was told of before, and what it lost is written again by now. Now it is once more.
+            try trySync()
+        }
+    }
+
+    private func trySync() throws(FileError) {
+        let end = try beginSync()
+        let code = fdatasync(descriptor) == 0 ? 0 : errno
+        guard endSync(end, code) else { throw FileError("sync the log", code) }
+    }
+
+    /// What is to be done before a sync: writes what may be lost again.
+    /// - Returns: the length that the sync proves.
+    func beginSync() throws(FileError) -> UInt64 {
+        guard mustRewrite else { return length }
+        guard lseek(second, off_t(proven), Int32(SEEK_SET)) >= 0 else {
+            throw FileError("write the log's end again")
+        }
+        var done = 0
+        while done < unproven.count {
+            let count = unsafe unproven.withUnsafeBytes { buffer in
+                unsafe write(second, buffer.baseAddress.map { unsafe $0 + done }, buffer.count - done)
+            }
+            if count > 0 {
+                done += count
+            } else if count == 0 || errno != EINTR {
+                throw FileError("write the log's end again", count < 0 ? errno : EIO)
+            }
+        }
+        mustRewrite = false
+        return length
+    }
+
+    /// Takes the outcome of a sync: 0 or an error number. False: what was written before it is not proven to be on disk.
+    func endSync(_ end: UInt64, _ code: Int32) -> Bool {
+        if code != 0 {
+            mustRewrite = true
+        } else if end > proven {
+            unproven.removeFirst(Int(end - proven))
+            proven = end
+            if unproven.isEmpty, unproven.capacity > LogFile.idleCapacity { unproven = [] }
+        }
+        return proven >= end
     }
 
     /// Whether somebody removed it.

@@ -37,6 +37,8 @@ final class RecordLog {
     private(set) var unsavedCheckpoint: [UInt8]?
     /// The descriptor of the reserve, as long as it is held back.
     private var reserve: Int32?
+    /// How many files may be removed by now.
+    var removals = RemovalPace(now: PollLoop.now())
     /// What was found at the start: how far each ring's records are in the log, and which requests are closed.
     private(set) var positions: [UInt64: UInt64] = [:]
     private(set) var aborted: [UInt64: Set<UInt64>] = [:]
@@ -51,7 +53,7 @@ final class RecordLog {
         library = try CryptoLibrary.load()
         chain = try LogChain(library, signingKey: generation.signingKey, secret: generation.checkpointKey)
         builder = try RecordBuilder(library, maximumValue: 16 << 10)
-        file = try LogFile(try self.directory.open(name, O_RDWR | O_APPEND | O_CREAT))
+        file = try LogFile(self.directory, O_CREAT)
         try resume()
         holdReserve()
     }
@@ -87,6 +89,7 @@ final class RecordLog {
             // So that no file ends without one, however often the recorder was killed.
             lastCheckpoint = tail.checkpoint
         }
+        if tail.torn == 0 { file.distrust(bytes[...]) }
         begun = String(decoding: bytes.prefix(offset == 0 ? 34 : 0).dropFirst(14), as: UTF8.self)
         if begun.isEmpty {
             let first = try LogFile.read(file.descriptor, from: 0, count: 34)
@@ -95,6 +98,7 @@ final class RecordLog {
         if tail.torn > 0 {
             let digest = try SHA256(library).digest(of: bytes.span.extracting(bytes.count - tail.torn..<bytes.count))
             try file.cut(to: file.length - UInt64(tail.torn))
+            file.distrust(bytes.dropLast(tail.torn))
             var hex: [UInt8] = []
             digest.appendHex(to: &hex)
             try write(
@@ -102,8 +106,12 @@ final class RecordLog {
                 detail: "{\"bytes\":\(tail.torn),\"sha256\":\"\(String(decoding: hex, as: UTF8.self))\"}")
             log.warning("cut \(tail.torn) bytes off the audit log: a line that was not written to its end")
         }
-        // What a predecessor wrote and did not sync is synced before anybody is told that it is durable.
-        try file.sync()
+        // What a predecessor wrote is synced before anybody is told that it is durable; a disk that cannot is no reason to begin nothing.
+        do throws(FileError) {
+            try file.sync()
+        } catch {
+            note(error)
+        }
     }
 
     /// Whether the file that the checkpoint ended is here: then the chain goes on from it.
@@ -119,7 +127,7 @@ final class RecordLog {
         if keepingFile {
             let aside = "\(directory.name).\(LogDirectory.stamp()).foreign"
             try directory.rename(directory.name, to: aside)
-            file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+            file = try LogFile(directory, O_CREAT | O_EXCL)
             detail += ",\"file\":\(RecordLog.quoted(aside))"
             log.error("the audit log cannot be gone on with: \(reason); it is kept as \(aside), and a new chain begins")
         } else {
@@ -216,8 +224,8 @@ final class RecordLog {
         }
     }
 
-    /// The end of the recorder's work: everything is on disk, and the last line is a checkpoint.
-    func finish() {
+    /// The end of the recorder's work: everything is on disk, and the last line is a checkpoint. False: it is not.
+    func finish() -> Bool {
         do {
             try checkpoint()
             try file.sync()
@@ -226,6 +234,7 @@ final class RecordLog {
             note(error)
         }
         log.info("audit log: line \(chain.sequence), \(String(decoding: chain.head, as: UTF8.self)), the last")
+        return file.unprovenCount == 0
     }
 
     /// Counts and tells what no recorder wrote.
@@ -263,7 +272,7 @@ final class RecordLog {
         do throws(FileError) {
             try directory.rename(directory.name, to: closed)
             do throws(FileError) {
-                file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+                file = try LogFile(directory, O_CREAT | O_EXCL)
             } catch {
                 // The open file stays the log, under its old name.
                 try? directory.rename(closed, to: directory.name)
@@ -276,6 +285,7 @@ final class RecordLog {
         }
         begun = ""
         lastCheckpoint = chain.sequence
+        removals.fileWasClosed()
         directory.sync()
         log.info("the audit log goes on in a new file; \(closed) ends at line \(chain.sequence)")
     }
@@ -283,68 +293,11 @@ final class RecordLog {
     /// Goes on in a new file after the present one was removed.
     func replaceLost() throws {
         guard file.isGone else { return }
-        file = try LogFile(try directory.open(directory.name, O_RDWR | O_APPEND | O_CREAT | O_EXCL))
+        file = try LogFile(directory, O_CREAT | O_EXCL)
         begun = ""
         log.error("somebody removed the audit log while it was written; going on in a new file")
         counters.add(.recordErrors)
         try write(.recovery, "the log's file was removed while it was written", isSigned: true)
-    }
-
-    /// Removes files that were closed longer ago than records are kept, each after a signed tombstone that says what it held.
-    func removeOld() throws {
-        let limit = LogDirectory.now() - Int(clamping: generation.retention / 1_000_000_000)
-        let cutoff = LogDirectory.stamp(max(0, limit))
-        let names: [String]
-        do throws(FileError) {
-            names = try directory.files()
-        } catch {
-            return note(error)
-        }
-        for name in names {
-            guard let time = LogDirectory.time(of: name, directory.name), time < cutoff else { continue }
-            guard let ends = closedEnds(of: name) else { continue }
-            try write(
-                .tombstone, "removed after the time that records are kept",
-                detail: "{\"file\":\(RecordLog.quoted(name)),\"first\":\(ends.first),\"last\":\(ends.last),"
-                    + "\"head\":\"\(ends.head)\",\"key\":\"\(chain.publicKeyText)\"}", isSigned: true)
-            try file.sync()
-            do throws(FileError) {
-                try directory.remove(name)
-            } catch {
-                // The others would fail as well, each after its tombstone.
-                return note(error)
-            }
-            log.info("removed \(name): lines \(ends.first) to \(ends.last)")
-        }
-    }
-
-    /// The first and the last line of a closed file; nil, and said, if it cannot be read.
-    private func closedEnds(of name: String) -> (first: UInt64, last: UInt64, head: String)? {
-        do {
-            return try ends(of: name)
-        } catch {
-            note(error)
-            return nil
-        }
-    }
-
-    /// The first and the last line of a closed file; nil if it is not whole.
-    private func ends(of name: String) throws -> (first: UInt64, last: UInt64, head: String)? {
-        let closed = try LogFile(try directory.open(name, O_RDONLY))
-        let begin = try LogFile.read(closed.descriptor, from: 0, count: LogLine.maximum)
-        let offset = closed.length - min(closed.length, UInt64(LogLine.maximum) + 1)
-        let end = try LogFile.read(closed.descriptor, from: offset, count: LogLine.maximum + 1)
-        guard end.last == 0x0a, let stop = begin.firstIndex(of: 0x0a) else { return nil }
-        let start = end.dropLast().lastIndex(of: 0x0a).map { $0 + 1 } ?? 0
-        var tape = JSONTape()
-        let parser = JSONParser(surrogates: .replace)
-        let last = end.span.extracting(start..<end.count - 1)
-        guard let first = try? LogLine(begin.span.extracting(0..<stop), &tape, parser),
-            let line = try? LogLine(last, &tape, parser)
-        else { return nil }
-        var head: [UInt8] = []
-        try SHA256(library).digest(of: last).appendHex(to: &head)
-        return (first.sequence, line.sequence, String(decoding: head, as: UTF8.self))
     }
 
     // MARK: The reserve

@@ -39,6 +39,8 @@ public final class Recorder: WorkerRole {
     /// Denials among them.
     var unsyncedBlocks: UInt64 = 0
     private var mustSyncAgain = false
+    /// The last sync failed: nothing counts as durable before one succeeds.
+    private var isSyncFailing = false
     /// Nothing can be written at the moment.
     private(set) var isHalted = false
     /// Only denials are taken.
@@ -83,6 +85,7 @@ public final class Recorder: WorkerRole {
         }
         // A predecessor may have ended while it took nothing but denials.
         setStopped(false)
+        if log.file.mustRewrite { syncFailed() }
         loop.after(0) { [unowned self] in
             drainRings()
             removeOld()
@@ -98,6 +101,7 @@ public final class Recorder: WorkerRole {
         else { throw GenerationRefusal("it is for another audit log") }
         return { [unowned self] in
             let isOtherReserve = next.reserve != generation.reserve
+            if next.retention != generation.retention { log.removals.wasSetAnew() }
             generation = next
             log.generation = next
             // The time that runs may be much longer than the new one.
@@ -131,8 +135,8 @@ public final class Recorder: WorkerRole {
     private func finish() -> Never {
         while writeBatch() {}
         closeRemaining()
-        log.finish()
-        for producer in producers where producer.ring.tail != producer.ring.durable {
+        let isDurable = log.finish()
+        for producer in producers where isDurable && producer.ring.tail != producer.ring.durable {
             producer.ring.storeDurable(producer.ring.tail)
             producer.ringBell()
         }
@@ -163,14 +167,15 @@ public final class Recorder: WorkerRole {
         var wrote = false
         // A bound, so that pings are answered under any flood.
         for _ in 0..<16 {
-            guard !isHalted, writeBatch() else { break }
+            // As much as can be written again if a sync fails; then the rings hold back.
+            guard !isHalted, log.file.unprovenCount < LogFile.unprovenLimit, writeBatch() else { break }
             wrote = true
         }
         if isHalted {
             // Looks by itself; nobody need ring.
             return setSleep(.resting)
         }
-        if unsyncedBlocks > 0 { sync() }
+        if unsyncedBlocks > 0 || log.file.unprovenCount > LogFile.unprovenLimit / 4 { sync() }
         if wrote { return rest() }
         setSleep(.asleep)
         // What was committed before it could be seen that this process sleeps.
@@ -231,7 +236,7 @@ public final class Recorder: WorkerRole {
 
     /// Does something that writes lines of the recorder's own.
     private func attempt(_ work: () throws -> Void) {
-        guard !isHalted else { return }
+        guard !isHalted, !isSyncFailing else { return }
         do {
             try work()
         } catch {
@@ -243,30 +248,66 @@ public final class Recorder: WorkerRole {
 
     /// Asks for a sync of everything written; one is under way at a time.
     func sync() {
+        // Then `tryAgain` does.
+        if !isSyncFailing { startSync() }
+    }
+
+    private func startSync() {
         guard !syncing.isBusy else {
             mustSyncAgain = true
             return
+        }
+        let file = log.file
+        let end: UInt64
+        do throws(FileError) {
+            end = try file.beginSync()
+        } catch {
+            log.note(error)
+            return syncFailed()
         }
         isDirty = false
         let blocks = unsyncedBlocks
         unsyncedBlocks = 0
         let checkpoint = log.unsavedCheckpoint
         let tails = producers.map(\.ring.tail)
-        syncing.sync(log.file.descriptor) { [unowned self] error in
-            if error == 0 {
+        syncing.sync(file.second) { [unowned self] error in
+            if file.endSync(end, error) {
                 context.counters.add(.blocksSynced, blocks)
                 for (producer, tail) in zip(producers, tails) { producer.becameDurable(tail) }
                 if let checkpoint { log.save(checkpoint, syncs: false) }
+                syncSucceeded()
             } else {
                 log.note(FileError("sync the log", error))
-                isDirty = true
                 unsyncedBlocks += blocks
+                syncFailed()
             }
             if mustSyncAgain {
                 mustSyncAgain = false
-                if error == 0 { sync() }
+                sync()
             }
         }
+    }
+
+    /// Nothing counts as durable before what may be lost was written again and synced: who waits for that is refused, and so is what comes.
+    private func syncFailed() {
+        isDirty = true
+        if !isSyncFailing {
+            isSyncFailing = true
+            context.log.error(
+                "the disk failed to take records: until what it may have lost is written again, calls are refused")
+        }
+        if !isStopped { setStopped(true) }
+        retryLater()
+    }
+
+    private func syncSucceeded() {
+        guard isSyncFailing else { return }
+        isSyncFailing = false
+        attempt {
+            try log.write(.recovery, "a sync failed: what it may have lost was written again", isSigned: true)
+            isDirty = true
+        }
+        tryAgain()
     }
 
     // MARK: When nothing can be written
@@ -311,6 +352,7 @@ public final class Recorder: WorkerRole {
     /// Looks whether there is room again.
     private func tryAgain() {
         guard isStopped || isHalted else { return }
+        if isSyncFailing { return startSync() }
         let wasHalted = isHalted
         // More than what is held back: else its own room would look like new room, and the log would stop and go on by turns.
         if log.holdReserve(beside: Recorder.wantedRoom) {

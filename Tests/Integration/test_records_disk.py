@@ -1,14 +1,18 @@
 """What is denied is on disk before the client hears; a disk that fills or fails loses nothing and lets nothing pass unrecorded."""
 
 import contextlib
+import json
 import os
+import platform
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
+from harness import failing_syncs as failing
 from harness.eventually import eventually
 from harness.gateway import NOBODY, private_directory
 from harness.http import Connection, call
@@ -241,5 +245,62 @@ def test_a_foreign_file_is_kept_and_a_new_chain_begins(make_gateway, fast_upstre
     kept, = foreign(gateway)
     with open(os.path.join(gateway.state_directory, kept), "rb") as file:
         assert file.read() == content
+    gateway.stop()
+    assert verify(gateway).returncode == 0
+
+
+@pytest.fixture
+def failing_syncs():
+    """Lets the first syncs of a gateway's recorder fail; answers with what tells of its writes and syncs."""
+    tracers = []
+
+    def start(gateway, count):
+        tracers.append(subprocess.Popen(
+            [sys.executable, failing.__file__, str(gateway.pid("recorder")), str(count)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        assert "attached" in tracers[0].stdout.readline(), tracers[0].stderr.read()
+
+        def end():
+            tracers[0].terminate()
+            output, errors = tracers[0].communicate(timeout=60)
+            assert not errors, errors
+            return [json.loads(line) for line in output.splitlines()]
+        return end
+    yield start
+    for tracer in tracers:
+        tracer.kill()
+        tracer.wait()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the failing disk is for x86-64")
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_a_failed_sync_may_have_lost_is_written_again_before_it_counts(
+        make_gateway, fast_upstream, directory, failing_syncs, count):
+    # Passes wait for the clock, so that the first sync is the denial's.
+    gateway = make_gateway(fast_upstream.url, *write_policy(directory), "--audit-sync", "1h").start()
+
+    def outcome(tool, identifier):
+        return call(connection, tool, {}, identifier, "modern").json().get("error", {}).get("code")
+
+    end = failing_syncs(gateway, count)
+    with Connection(gateway.url) as connection:
+        assert outcome("echo", "passed") is None
+        assert outcome("exec_x", "lost") == UNRECORDED
+        # Nothing passes before the disk took it all.
+        eventually(lambda: outcome("echo", "after") is None, lambda: f"calls pass again:\n{gateway.log()[-2000:]}")
+        assert outcome("exec_x", "kept") not in (None, UNRECORDED)
+    events = end()
+    syncs = [index for index, event in enumerate(events) if event["event"] == "sync"]
+    assert [events[index]["failed"] for index in syncs[:count + 1]] == [True] * count + [False], events
+    for failed, after in zip(syncs[:count], syncs[1:]):
+        again = "".join(event["text"] for event in events[failed:after] if event["event"] == "write")
+        assert '"id":"passed"' in again and '"id":"lost"' in again, again[:2000]
+    eventually(lambda: "kept" in recorded(gateway, "request"), "all is written")
+    records = records_of(gateway)
+    # Written again at its place: it is there once.
+    assert [record["id"] for record in records if record.get("action") == "block"] == ["lost", "kept"]
+    assert [record["seq"] for record in records] == list(range(records[0]["seq"], records[0]["seq"] + len(records)))
+    assert len(reasons(records, "a sync failed")) == 1
     gateway.stop()
     assert verify(gateway).returncode == 0

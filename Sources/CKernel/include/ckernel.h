@@ -91,6 +91,9 @@ int ck_event_descriptor(void);
 // How many names a file has; 0: it was removed.
 long ck_file_links(int fd);
 
+// Whether two descriptors are of one file.
+bool ck_is_same_file(int one, int other);
+
 // The names in a directory, each with a NUL behind it; the number of bytes stored. -E2BIG if `size` is not enough.
 long ck_directory_names(int directory, char *names, size_t size);
 
