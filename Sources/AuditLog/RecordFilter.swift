@@ -5,12 +5,15 @@ import StrictJSON
 public struct RecordFilter: Sendable {
     /// Members and what their values must be like.
     public var texts: [(name: String, pattern: String)] = []
-    /// Labels and what their values must be like.
+    /// Labels, of whatever origin, and what their values must be like.
     public var labels: [(name: String, pattern: String)] = []
     /// The earliest time, as a text that sorts like times; empty: none.
     public var since = ""
     /// The time before which records are wanted; empty: none.
     public var until = ""
+
+    /// The members that hold labels.
+    private static let labelMembers = ["labels", "claimed_labels", "route_labels"]
 
     /// Everything is wanted.
     public init() {}
@@ -29,9 +32,12 @@ public struct RecordFilter: Sendable {
             guard let value = text(name), RecordFilter.matches(pattern, value) else { return false }
         }
         if !labels.isEmpty {
-            guard let node = tape.member("labels", of: .root, in: line) else { return false }
+            let lists = RecordFilter.labelMembers.compactMap { tape.member(named: $0, of: .root, in: line) }
             for (name, pattern) in labels {
-                guard let value = text(name, node), RecordFilter.matches(pattern, value) else { return false }
+                let isFound = lists.contains { node in
+                    text(name, node).map { RecordFilter.matches(pattern, $0) } ?? false
+                }
+                guard isFound else { return false }
             }
         }
         return true
@@ -69,6 +75,7 @@ public enum RecordTable {
     public static let columns = [
         "timestamp", "direction", "method", "tool_name", "tool_args", "action", "reason", "subject", "upstream",
         "labels", "kind", "rule", "route", "tenant", "request_id", "session", "duration_ms", "seq",
+        "claimed_labels", "route_labels",
     ]
 
     /// The first line.

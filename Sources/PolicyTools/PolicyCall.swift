@@ -11,11 +11,14 @@ public struct PolicyCall: Hashable, Sendable {
         public var name: String
         /// Its value.
         public var value: String
+        /// Whether it is only the caller's own word, which makes no rule allow.
+        public var isClaimed: Bool
 
         /// A label.
-        public init(name: String, value: String) {
+        public init(name: String, value: String, isClaimed: Bool = false) {
             self.name = name
             self.value = value
+            self.isClaimed = isClaimed
         }
     }
 
@@ -39,10 +42,12 @@ public struct PolicyCall: Hashable, Sendable {
 
     /// A call by its parts.
     ///
-    /// - Parameter params: JSON; nil for none.
-    public init(method: String, params: String?) {
+    /// - Parameters:
+    ///   - params: JSON; nil for none.
+    ///   - isNotification: whether nobody answers it; nil: as its name says.
+    public init(method: String, params: String?, isNotification: Bool? = nil) {
         var bytes = Array(#"{"jsonrpc":"2.0","#.utf8)
-        if !method.hasPrefix("notifications/") { bytes += #""id":1,"#.utf8 }
+        if !(isNotification ?? method.hasPrefix("notifications/")) { bytes += #""id":1,"#.utf8 }
         bytes += #""method":"#.utf8
         JSONText.appendString(method, to: &bytes)
         if let params { bytes += ",\"params\":\(params)".utf8 }
@@ -131,8 +136,11 @@ public struct PolicyRunner: ~Copyable {
         PolicyCaller(
             subject: call.subject.map { PolicyText($0, library) }, roles: call.roles.map { PolicyText($0, library) },
             tenant: call.tenant.map { PolicyText($0, library) },
-            labels: call.labels.map { PolicyLabel(name: $0.name, value: $0.value, library) })
+            labels: call.labels.map { PolicyLabel(name: $0.name, value: $0.value, isRacy: $0.isClaimed, library) })
     }
+
+    /// What records say of a request about a task that the gateway does not carry, whatever the policy.
+    var unboundTaskReason: String { policy.reason(of: .unboundTask) }
 
     /// What decided, in words: the rule's name, or what holds without one.
     public func causeName(_ cause: PolicyCause) -> String { policy.name(of: cause) ?? PolicyRunner.words(cause) }

@@ -109,7 +109,10 @@ public struct PolicyReplay: ~Copyable {
     private mutating func judge(_ line: [UInt8], _ method: String, _ place: String) {
         let (call, isWhole, label) = call(line, method)
         let passed = ["allow", "audit", "redact"].contains(text("action", line) ?? "allow")
-        if !passed, text("threat_type", line) != nil { return note(.otherReason, "(not policy)", place, label) }
+        let isUnboundTask = text("reason", line) == runner.unboundTaskReason
+        if !passed, isUnboundTask || text("threat_type", line) != nil {
+            return note(.otherReason, "(not policy)", place, label)
+        }
         guard let verdict = try? runner.decide(call) else { return note(.undecidable, "(unreadable)", place, label) }
         if !isWhole.arguments, let rule = firstRuleThatNeedsArguments(call) {
             return note(.undecidable, rule, place, label)
@@ -155,32 +158,61 @@ public struct PolicyReplay: ~Copyable {
         }
         // Cut to something that is no object: as if there were none, and whatever hangs on it is undecidable.
         if !isWhole.arguments { arguments = nil }
-        let name = text("tool_name", line) ?? text("prompt", line)
-        let uri = text("resource", line)
-        var params: String?
-        if let name {
-            params = PolicyCall.params(name: name, arguments: isWhole.arguments ? arguments : "{}")
-        } else if let uri {
-            params = PolicyCall.params(uri: uri)
-        } else if PolicyReplay.named.contains(method) {
-            // Not recorded: a rule that looks at the name cannot be decided.
-            isWhole.name = false
-        }
-        var call = PolicyCall(method: method, params: params)
+        let params = params(line, method, isWhole.arguments ? arguments : "{}")
+        // Not recorded: a rule that looks at the name cannot be decided.
+        if !params.isNamed, PolicyReplay.named.contains(method) { isWhole.name = false }
+        let isNotification = text("kind", line).map { $0 == "notification" }
+        var call = PolicyCall(method: method, params: params.json, isNotification: isNotification)
         call.subject = text("subject", line)
         call.roles = texts("roles", line)
         call.tenant = text("tenant", line)
         call.route = text("route", line) ?? "default"
-        if let labels = tape.member(named: "labels", of: .root, in: line.span), tape.kind(labels) == .object {
-            for (name, value) in tape.members(of: labels) {
-                guard let name = tape.string(name, in: line.span), let value = tape.string(value, in: line.span) else {
-                    continue
-                }
-                call.labels.append(PolicyCall.Label(name: name, value: value))
+        call.labels = labels("labels", line, areClaimed: false) + labels("claimed_labels", line, areClaimed: true)
+        let shown = [method, params.shown, arguments].compactMap { $0 }.joined(separator: " ")
+        return (call, isWhole, shown)
+    }
+
+    /// The params that a record tells of, as the method has them; whether anything in them says what the call is about, and that for people.
+    private func params(
+        _ line: [UInt8], _ method: String, _ arguments: String?
+    ) -> (json: String?, isNamed: Bool, shown: String?) {
+        func json(_ name: String) -> String? {
+            tape.member(named: name, of: .root, in: line.span).map {
+                String(decoding: line[tape.range($0)], as: UTF8.self)
             }
         }
-        let shown = [method, name ?? uri, arguments].compactMap { $0 }.joined(separator: " ")
-        return (call, isWhole, shown)
+        let (tool, prompt, resource) = (json("tool_name"), json("prompt"), json("resource"))
+        var members: [String] = []
+        switch method {
+        case "completion/complete":
+            let reference = [prompt.map { "\"name\":\($0)" }, resource.map { "\"uri\":\($0)" }].compactMap { $0 }
+            if !reference.isEmpty { members.append("\"ref\":{\(reference.joined(separator: ","))}") }
+        case "subscriptions/listen":
+            if let resource { members.append("\"notifications\":{\"resourceSubscriptions\":\(resource)}") }
+        case "tasks/get", "tasks/result", "tasks/cancel", "tasks/update":
+            if let resource { members.append("\"taskId\":\(resource)") }
+        default:
+            if let name = tool ?? prompt { members.append("\"name\":\(name)") }
+            if let resource { members.append("\"uri\":\(resource)") }
+        }
+        let isNamed = !members.isEmpty
+        if let arguments { members.append("\"arguments\":\(arguments)") }
+        let shown = text("tool_name", line) ?? text("prompt", line) ?? text("resource", line) ?? resource
+        return (members.isEmpty ? nil : "{\(members.joined(separator: ","))}", isNamed, shown)
+    }
+
+    private func labels(_ member: String, _ line: [UInt8], areClaimed: Bool) -> [PolicyCall.Label] {
+        guard let labels = tape.member(named: member, of: .root, in: line.span), tape.kind(labels) == .object else {
+            return []
+        }
+        var list: [PolicyCall.Label] = []
+        for (name, value) in tape.members(of: labels) {
+            guard let name = tape.string(name, in: line.span), let value = tape.string(value, in: line.span) else {
+                continue
+            }
+            list.append(PolicyCall.Label(name: name, value: value, isClaimed: areClaimed))
+        }
+        return list
     }
 
     private mutating func note(_ outcome: Outcome, _ cause: String, _ place: String, _ call: String) {

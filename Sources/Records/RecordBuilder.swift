@@ -118,21 +118,23 @@ public final class RecordBuilder {
             }
             line.byte(0x5d)
         }
-        if !identity.labels.isEmpty { labels(identity.labels) }
+        guard !identity.labels.isEmpty else { return }
+        labels(.labels, identity.labels.filter { !$0.isClaimed })
+        labels(.claimedLabels, identity.labels.filter(\.isClaimed))
     }
 
     /// Labels; of two with one name the first counts.
-    public func labels(_ labels: [Identity.Label]) {
-        guard line.member(.labels) else { return }
+    public func labels(_ field: RecordField, _ labels: [Identity.Label]) {
+        guard !labels.isEmpty, line.member(field) else { return }
         line.byte(0x7b)
         var isFirst = true
         for (index, label) in labels.prefix(RecordBuilder.listLimit).enumerated()
         where !labels[..<index].contains(where: { $0.name == label.name }) {
             if !isFirst { line.byte(0x2c) }
             isFirst = false
-            item(.labels, label.name)
+            item(field, label.name)
             line.byte(0x3a)
-            item(.labels, label.value)
+            item(field, label.value)
         }
         line.byte(0x7d)
     }

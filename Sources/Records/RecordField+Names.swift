@@ -37,6 +37,8 @@ extension RecordField {
         case .durationMS: 32
         case .cut: 33
         case .detail: 34
+        case .claimedLabels: 35
+        case .routeLabels: 36
         }
     }
 
@@ -66,6 +68,8 @@ extension RecordField {
         case .revision: "revision"
         case .upstream: "upstream"
         case .labels: "labels"
+        case .claimedLabels: "claimed_labels"
+        case .routeLabels: "route_labels"
         case .size: "size"
         case .status: "status"
         case .listener: "listener"
@@ -107,6 +111,8 @@ extension RecordField {
         case .revision: "\"revision\":"
         case .upstream: "\"upstream\":"
         case .labels: "\"labels\":"
+        case .claimedLabels: "\"claimed_labels\":"
+        case .routeLabels: "\"route_labels\":"
         case .size: "\"size\":"
         case .status: "\"status\":"
         case .listener: "\"listener\":"

@@ -46,8 +46,12 @@ public enum RecordField: String, CaseIterable, Sendable {
     case revision
     /// The server behind.
     case upstream
-    /// Labels of the subject, the request and the route.
+    /// Labels of the subject, by which rules match.
     case labels
+    /// Labels that are only the client's own word: they make rules deny and none allow.
+    case claimedLabels = "claimed_labels"
+    /// Labels of the route, by which no rule matches.
+    case routeLabels = "route_labels"
     /// Bytes of the message.
     case size
     /// The HTTP status that was answered.

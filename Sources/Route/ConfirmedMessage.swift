@@ -14,8 +14,8 @@ final class ConfirmedMessage: Sendable {
     let cancelledRequest: Range<Int>?
     /// The object `params._meta`.
     let meta: Range<Int>?
-    /// The string that names the tool, prompt or resource, and the arguments, as they stand in the body.
-    let name: Range<Int>?
+    /// What it is about, and the arguments, as they stand in the body.
+    let named: NamedParts
     /// The name of a method that the gateway does not know.
     let methodName: Range<Int>?
     let arguments: Range<Int>?
@@ -51,7 +51,7 @@ final class ConfirmedMessage: Sendable {
         cancelledRequest = message.cancelledRequest
         meta = message.meta.map { tape.range($0) }
         try policy.confirm(message, tape, bytes, open)
-        name = message.nameNode.map { tape.range($0) }
+        named = NamedParts(message, tape, bytes)
         methodName = message.method == .other ? message.methodNode.map { tape.range($0) } : nil
         arguments = message.params.flatMap { tape.member("arguments", of: $0, in: bytes) }.map { tape.range($0) }
         inspection = RequestInspection(message, tape, bytes, open, policy, &evaluator, caller)

@@ -18,7 +18,7 @@ extension RouteExchange {
         if let made = caller.recordPart, made.generation == settings.number { return made.part }
         let part = route.records.part(maximumValue: settings.maximumValue) { record in
             let identity = open.identity
-            if !settings.labels.isEmpty { record.labels(identity.labels + settings.labels) }
+            if !settings.labels.isEmpty { record.labels(.routeLabels, settings.labels) }
             record.identity(identity)
             record.text(.upstream, settings.generation.upstream)
             let policyHash = settings.generation.policyHash
@@ -149,18 +149,23 @@ extension RouteExchange {
             record.text(.method, name)
         } else if let name = message.methodName {
             record.json(.method, bytes.extracting(name))
+            answerName.keep(.method, bytes.extracting(name))
         }
         if let callID { record.json(.id, callID.span) }
-        if let name = message.name {
-            switch message.method {
-            case .toolsCall: record.json(.toolName, bytes.extracting(name))
-            case .promptsGet: record.json(.prompt, bytes.extracting(name))
-            default: record.json(.resource, bytes.extracting(name))
-            }
-        }
+        let named = message.named
+        write(named.tool, .toolName, bytes, record)
+        write(named.prompt, .prompt, bytes, record)
+        write(named.resource, .resource, bytes, record)
         if let arguments = message.arguments { record.json(.toolArguments, bytes.extracting(arguments)) }
         if let trace = open.fields.traceID { record.text(.traceID, trace.span) }
         record.number(.size, open.bodyLength)
+    }
+
+    private func write(_ range: Range<Int>?, _ field: RecordField, _ bytes: Span<UInt8>, _ record: RecordBuilder) {
+        guard let range else { return }
+        let value = bytes.extracting(range)
+        record.json(field, value)
+        answerName.keep(field, value)
     }
 
     private func describeAnswer(_ record: RecordBuilder, size: Int) {
@@ -168,6 +173,7 @@ extension RouteExchange {
             if let name = message.method.knownName { record.text(.method, name) }
         }
         if let callID { record.json(.id, callID.span) }
+        answerName.write(record)
         record.number(.size, UInt64(size))
         record.duration(PollLoop.now() - began)
     }

@@ -83,6 +83,8 @@ final class RouteExchange: UpstreamReader {
     let caller: Caller
     /// The request is on record as forwarded, and its answer is not yet.
     var isForwardRecorded = false
+    /// What the records of its answer say it was about.
+    var answerName = AnswerName()
     /// When the request's head came, in nanoseconds of the monotonic clock.
     let began = PollLoop.now()
 

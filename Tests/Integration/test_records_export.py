@@ -90,7 +90,7 @@ def test_csv_has_a_line_for_each_record_and_no_formula_and_no_control_character(
     (["--upstream", "http://127.0.0.1:*"], lambda r: "upstream" in r),
     (["--route", "default"], lambda r: r.get("route") == "default"),
     (["--kind", "checkpoint"], lambda r: r["kind"] == "checkpoint"),
-    (["--label", "project=p1"], lambda r: r.get("labels", {}).get("project") == "p1"),
+    (["--label", "project=p1"], lambda r: {**r.get("labels", {}), **r.get("claimed_labels", {})}.get("project") == "p1"),
     (["--since", "2000-01-01", "--until", "2999-01-01T00:00:00Z"], lambda r: True),
     (["--since", "2999-01-01"], lambda r: False),
     (["--until", "2000"], lambda r: False),

@@ -96,7 +96,7 @@ import Testing
             $0.hide(secret.span)
             $0.text(.reason, "bad key sk-very-secret!")
             $0.json(.toolArguments, json.span)
-            $0.labels([Identity.Label(name: "x", value: "sk-very-secret")])
+            $0.labels(.labels, [Identity.Label(name: "x", value: "sk-very-secret")])
         }
         #expect(!String(decoding: bytes, as: UTF8.self).contains("secret"))
     }
