@@ -337,6 +337,7 @@ final class RouteExchange: UpstreamReader {
     func repeatRequest() {
         isRepeated = true
         reply = .none
+        retryAfter = 0
         connection = nil
         forward()
     }
