@@ -192,6 +192,9 @@ WHOLE = {
     "no host": (request([LENGTH], BODY, host=None), 400),
     "a host with a space": (request([LENGTH], BODY, host="127.0.0.1 x"), 400),
     "HTTP/1.0": (request([LENGTH], BODY, line="POST /mcp HTTP/1.0"), 505),
+    "chunks in HTTP/1.0": (request([CHUNKED], chunks(BODY), line="POST /mcp HTTP/1.0"), 505),
+    "a bare LF as the end of the head": (request([LENGTH], BODY).replace(b"\r\n\r\n", b"\n\n", 1), 400),
+    "a bare LF before the end of the head": (request([LENGTH], BODY).replace(b"\r\n\r\n", b"\r\n\n", 1), 400),
     "HTTP/2's preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     "HTTP/0.9": (b"GET /mcp\r\n", 400),
     "an empty line first": (b"\r\n" + request([LENGTH], BODY), 400),
@@ -204,6 +207,8 @@ WHOLE = {
     "CONNECT": (request([LENGTH], BODY, line="CONNECT 127.0.0.1:80 HTTP/1.1"), 400),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64), 400),
     "a chunk extension": (request([CHUNKED], b"%x;a=b\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)), 400),
+    "a bare LF in a chunk extension": (request([CHUNKED], b"%x;a\nb\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)), 400),
+    "a bare LF after a chunk extension": (request([CHUNKED], b"%x;\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)), 400),
     "a space after a chunk size": (request([CHUNKED], b"%x \r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)), 400),
     "a signed chunk size": (request([CHUNKED], b"+%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)), 400),
     "a chunk size with 0x": (request([CHUNKED], b"0x%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)), 400),
@@ -249,6 +254,19 @@ def test_a_doubtful_request_is_refused_and_ends_the_connection(shared, form, pla
         assert len(shared.witness.seen) == before, "no byte goes on"
     shared.serves()
     assert MARK.encode() not in shared.witness.seen[before:]
+
+
+def test_nobody_is_let_out_of_http_1_by_an_upgrade(shared):
+    upgrade = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"]
+    _, body = tool_call("echo", {}, "first", "legacy")
+    before = len(shared.witness.seen)
+    with Connection(shared.url) as connection:
+        connection.socket.sendall(request([*upgrade, f"Content-Length: {len(body)}"], body) + plain("second"))
+        for identifier in ("first", "second"):
+            reply = connection.receive()
+            assert reply.status == 200 and reply.json()["id"] == identifier
+    seen = bytes(shared.witness.seen[before:]).lower()
+    assert seen.count(b"post /mcp") == 2 and b"upgrade" not in seen and b"http2-settings" not in seen
 
 
 def test_each_of_many_pipelined_requests_is_answered_once_and_in_order(shared):
