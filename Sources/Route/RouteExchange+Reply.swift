@@ -37,13 +37,12 @@ extension RouteExchange {
 
     /// `Retry-After` in seconds, a day at most; 0 for a date or anything else (RFC 9110, 10.2.3).
     private static func seconds(_ text: Span<UInt8>) -> UInt32 {
-        guard text.count > 0, text.count <= 9 else { return 0 }
         var seconds: UInt32 = 0
         for index in text.indices {
             guard text[index] &- 0x30 < 10 else { return 0 }
-            seconds = seconds * 10 + UInt32(text[index] - 0x30)
+            seconds = min(seconds * 10 + UInt32(text[index] - 0x30), 86_400)
         }
-        return min(seconds, 86_400)
+        return seconds
     }
 
     /// Ends the connection with what it still carries, then answers.
