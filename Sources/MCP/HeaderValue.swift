@@ -10,6 +10,9 @@ public enum HeaderFault: UInt8, CaseIterable, Sendable {
     case badEncoding
     /// It says something else than the body.
     case differs
+
+    /// What records say of a request that is refused for one of these.
+    public static let reason: StaticString = "a header does not say what the body says"
 }
 
 /// Values of headers that mirror parts of the body (MCP 2026-07-28, Streamable HTTP, Value Encoding): a plain text of

@@ -1,3 +1,4 @@
+import MCP
 import NormalForms
 import Policy
 import StrictJSON
@@ -109,8 +110,9 @@ public struct PolicyReplay: ~Copyable {
     private mutating func judge(_ line: [UInt8], _ method: String, _ place: String) {
         let (call, isWhole, label) = call(line, method)
         let passed = ["allow", "audit", "redact"].contains(text("action", line) ?? "allow")
-        let isUnboundTask = text("reason", line) == runner.unboundTaskReason
-        if !passed, isUnboundTask || text("threat_type", line) != nil {
+        let reason = text("reason", line)
+        let isOther = reason == runner.unboundTaskReason || reason == HeaderFault.reason.description
+        if !passed, isOther || text("threat_type", line) != nil {
             return note(.otherReason, "(not policy)", place, label)
         }
         guard let verdict = try? runner.decide(call) else { return note(.undecidable, "(unreadable)", place, label) }

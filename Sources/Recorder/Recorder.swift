@@ -175,7 +175,7 @@ public final class Recorder: WorkerRole {
             // Looks by itself; nobody need ring.
             return setSleep(.resting)
         }
-        if unsyncedBlocks > 0 || log.file.unprovenCount > LogFile.unprovenLimit / 4 { sync() }
+        if unsyncedBlocks > 0 || log.file.unprovenCount > LogFile.unprovenLimit / 4 * 3 { sync() }
         if wrote { return rest() }
         setSleep(.asleep)
         // What was committed before it could be seen that this process sleeps.

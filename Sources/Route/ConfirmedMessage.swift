@@ -19,6 +19,8 @@ final class ConfirmedMessage: Sendable {
     /// The name of a method that the gateway does not know.
     let methodName: Range<Int>?
     let arguments: Range<Int>?
+    /// What is wrong with the headers that repeat its arguments.
+    let headerFault: HeaderFault?
     /// What the chain says of it.
     let inspection: RequestInspection
     /// `MCP-Protocol-Version`, `Mcp-Method` and `Mcp-Name` of a modern message, made from the body and from nothing else.
@@ -28,7 +30,7 @@ final class ConfirmedMessage: Sendable {
     /// - Throws: `GatewayError`.
     init(
         _ bytes: Span<UInt8>, _ parser: JSONParser, _ tape: inout JSONTape, _ open: RequestOpen, _ policy: RoutePolicy,
-        _ evaluator: inout PolicyEvaluator, _ caller: PolicyCaller
+        _ evaluator: inout PolicyEvaluator, _ caller: PolicyCaller, _ toolHeaders: ToolHeaders
     ) throws(GatewayError) {
         do throws(JSONError) {
             try parser.parse(bytes, into: &tape)
@@ -54,6 +56,7 @@ final class ConfirmedMessage: Sendable {
         named = NamedParts(message, tape, bytes)
         methodName = message.method == .other ? message.methodNode.map { tape.range($0) } : nil
         arguments = message.params.flatMap { tape.member("arguments", of: $0, in: bytes) }.map { tape.range($0) }
+        headerFault = open.isModern ? toolHeaders.fault(message, tape, bytes, fields: open.fields.bytes) : nil
         inspection = RequestInspection(message, tape, bytes, open, policy, &evaluator, caller)
         headers = open.isModern ? ConfirmedMessage.headers(message, tape, bytes) : []
     }

@@ -212,6 +212,7 @@ final class EventRelay {
         _ result: ReadReply, _ data: Span<UInt8>, _ event: borrowing Event, _ edit: inout MessageEdit
     ) {
         if let inspection = result.inspection {
+            route.learn(inspection)
             guard !inspection.isUnreadable else { return fail(.upstreamUnreadable(ReplyInspection.unreadableList)) }
             if let denial = inspection.denial { return withhold(result, denial, data, event, &edit) }
         }

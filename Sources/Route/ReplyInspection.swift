@@ -24,11 +24,14 @@ final class ReplyContext: Sendable {
     let asked: Asked
     let policy: RoutePolicy
     let caller: PolicyCaller
+    /// Whether lists of tools are read for what they say of headers.
+    let learnsHeaders: Bool
 
-    init(_ asked: Asked, _ policy: RoutePolicy, _ caller: PolicyCaller) {
+    init(_ asked: Asked, _ policy: RoutePolicy, _ caller: PolicyCaller, learnsHeaders: Bool = false) {
         self.asked = asked
         self.policy = policy
         self.caller = caller
+        self.learnsHeaders = learnsHeaders
     }
 
     fileprivate var subject: ReplySubject {
@@ -60,6 +63,8 @@ struct ReplyInspection: Sendable {
     private(set) var isUnreadable = false
     /// What a list holds for its reader, where that is asked for by itself.
     private(set) var items: OwnedItems?
+    /// What a list of tools says of headers.
+    private(set) var toolHeaders: [ToolHeaders.Tool] = []
 
     static let unreadableList = "it is not a list that can be checked"
 
@@ -79,6 +84,8 @@ struct ReplyInspection: Sendable {
             return
         }
         if let result = message.result {
+            if context.learnsHeaders { toolHeaders = ToolHeaders.read(result: result, tape, bytes) }
+            guard policy.isNamed || policy.owners != nil else { return }
             filter(result, tape, bytes, context, &evaluator)
             if policy.isNamed { inspectInputRequests(result, tape, bytes, context, &evaluator) }
         }

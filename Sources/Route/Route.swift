@@ -31,6 +31,8 @@ public final class Route: WorkerRole {
     /// The loop's; the helper thread makes its own for each message.
     private var evaluator: PolicyEvaluator
     private var callers: Callers
+    /// Which arguments clients repeat in headers, as the server's lists of tools say.
+    private var toolHeaders = ToolHeaders()
     /// Who asked lately over the link.
     var identities = KnownIdentities()
     /// Reused for every message; the loop reads one at a time.
@@ -206,7 +208,8 @@ public final class Route: WorkerRole {
     ) throws(GatewayError) -> ConfirmedMessage {
         defer { tape.shrink(toCapacity: Route.tapeNodes) }
         return try ConfirmedMessage(
-            body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller.policy)
+            body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller.policy,
+            toolHeaders)
     }
 
     /// The same for a large message.
@@ -215,6 +218,7 @@ public final class Route: WorkerRole {
         then: @escaping (Result<ConfirmedMessage, GatewayError>) -> Void
     ) {
         let caller = caller.policy
+        let toolHeaders = toolHeaders
         let read: @Sendable () -> Result<ConfirmedMessage, GatewayError> = {
             var tape = JSONTape()
             var evaluator = PolicyEvaluator(policy.library)
@@ -222,7 +226,8 @@ public final class Route: WorkerRole {
             do throws(GatewayError) {
                 return .success(
                     try ConfirmedMessage(
-                        body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller))
+                        body.readableBytesUInt8Span, Route.requestParser, &tape, open, policy, &evaluator, caller,
+                        toolHeaders))
             } catch {
                 return .failure(error)
             }
@@ -234,6 +239,11 @@ public final class Route: WorkerRole {
     func read(_ bytes: Span<UInt8>, _ context: ReplyContext?) -> ReadReply? {
         defer { tape.shrink(toCapacity: Route.tapeNodes) }
         return ReadReply(bytes, Route.replyParser, &tape, context, &evaluator)
+    }
+
+    /// Remembers what a list of tools says of headers.
+    func learn(_ inspection: ReplyInspection?) {
+        if let found = inspection?.toolHeaders, !found.isEmpty { toolHeaders.learn(found) }
     }
 
     /// Whether the policy lets a server say this text beside its messages.

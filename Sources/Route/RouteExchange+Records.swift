@@ -58,6 +58,16 @@ extension RouteExchange {
         return position != nil || mayPassUnrecorded
     }
 
+    /// Records a client's message that is refused for what it is, whatever policy says. False: it could not be.
+    func recordRefusal(_ message: ConfirmedMessage, _ reason: StaticString) -> Bool {
+        let position = commit(message.recordKind, .clientToServer, .none) { record in
+            describe(message, record)
+            record.text(.action, "block")
+            record.text(.reason, reason)
+        }
+        return position != nil || mayPassUnrecorded
+    }
+
     /// Records a client's message that is denied; calls one of the two once that is on disk, or cannot be.
     func recordDenial(_ message: ConfirmedMessage, then answer: @escaping () -> Void) {
         let position = commit(message.recordKind, .clientToServer, .none, blocks: true) { record in

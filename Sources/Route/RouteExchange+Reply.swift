@@ -118,6 +118,7 @@ extension RouteExchange {
             return answer(.upstreamUnreadable("it is not strict JSON"))
         }
         if let inspection = read.inspection {
+            route.learn(inspection)
             guard !inspection.isUnreadable else { return answer(.upstreamUnreadable(ReplyInspection.unreadableList)) }
             if let denial = inspection.denial { return withhold(read, denial, size: body.readableBytes) }
         }

@@ -184,6 +184,12 @@ final class RouteExchange: UpstreamReader {
         case .request:
             guard let id = message.id else { return answer(.notAMessage("a request has an id")) }
             callID = bytes(id)
+            if let fault = message.headerFault {
+                guard recordRefusal(message, HeaderFault.reason) else {
+                    return refuseUnrecorded()
+                }
+                return answer(.headerMismatch(.parameter, fault))
+            }
             guard case .passes = message.inspection.outcome else { return deny(message) }
             edit.replace(id, with: number)
             if let token = message.progressToken {
@@ -220,7 +226,8 @@ final class RouteExchange: UpstreamReader {
 
     /// What the phase `inspectReply` must know; nil where it has nothing to do. A stream brings the server's own messages too.
     func replyContext(isStream: Bool) -> ReplyContext? {
-        guard settings.policy.isNamed || route.isOneOfSeveral else { return nil }
+        let learnsHeaders = open.isModern && message?.method == .toolsList
+        guard settings.policy.isNamed || route.isOneOfSeveral || learnsHeaders else { return nil }
         if let replyContext { return replyContext }
         let asked: ReplyContext.Asked =
             if let message {
@@ -237,7 +244,7 @@ final class RouteExchange: UpstreamReader {
             } else {
                 .unknown
             }
-        let context = ReplyContext(asked, settings.policy, caller.policy)
+        let context = ReplyContext(asked, settings.policy, caller.policy, learnsHeaders: learnsHeaders)
         replyContext = context
         return context
     }

@@ -107,6 +107,7 @@ final class ToolCollection {
             isOver = true
             return exchange.withhold(reply, denial, size: 0)
         }
+        exchange.route.learn(inspection)
         guard !inspection.isUnreadable, let page = inspection.items else {
             return fail(.upstreamUnreadable(ReplyInspection.unreadableList))
         }

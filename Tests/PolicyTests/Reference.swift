@@ -75,6 +75,20 @@ struct ReferenceEvaluator {
             let values = selected(argument.path, arguments)
             if !has(argument.patterns, values, isPath: true, match.decode) { return false }
         }
+        for argument in match.argumentPatterns {
+            let values = selected(argument.path, arguments)
+            let decodings = match.decode.union(.paths)
+            let isMatch =
+                isAllow
+                ? !values.isEmpty
+                    && values.allSatisfy {
+                        formsOf($0, decodings, withGuesses: false).allSatisfy { occurs(argument.patterns, $0) }
+                    }
+                : values.contains {
+                    formsOf($0, decodings, withGuesses: true).contains { occurs(argument.patterns, $0) }
+                }
+            if !isMatch { return false }
+        }
         return true
     }
 
@@ -88,6 +102,14 @@ struct ReferenceEvaluator {
         call.params.compactMap { member in
             if member.name == name, case .text(let text) = member.value { return text }
             return nil
+        }
+    }
+
+    private func occurs(_ expressions: [String], _ form: [UInt8]) -> Bool {
+        let text = String(decoding: form, as: UTF8.self)
+        return expressions.contains { expression in
+            guard let regex = try? Regex(expression).matchingSemantics(.unicodeScalar) else { return false }
+            return text.firstMatch(of: regex) != nil
         }
     }
 

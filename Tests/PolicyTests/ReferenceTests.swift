@@ -11,6 +11,11 @@ import YAML
         "\u{200B}", " ", "  ", "\t", "/", "//", "/../", "/./", "\\", "%2f", "\u{0}", "Ａ", "é", "*", ".",
     ]
 
+    /// What both RE2 and the standard library read alike.
+    private static let expressions = [
+        "ex.c", "^r", "b$", "(?i)ETC", "a+b?", "e[tx]", "^(read|file)", "x[0-9]", "é", "^[^/]*$",
+    ]
+
     private func text(_ random: inout Random, isOdd: Bool) -> String {
         var text = ""
         for _ in 0...random.below(3) {
@@ -61,7 +66,12 @@ import YAML
     private func rule(_ index: Int, _ random: inout Random) -> PolicyModel.Rule {
         var match = PolicyModel.Match()
         if random.below(3) == 0 {
-            match.methods = [random.pick(["*", "tools/*", "tools/call", "*/get", "resources/read", "vendor/?ing"])]
+            match.methods = [
+                random.pick([
+                    "*", "tools/*", "tools/call", "*/get", "resources/read", "vendor/?ing", "sampling/*",
+                    "notifications/*", "*/create*",
+                ])
+            ]
         }
         switch random.below(6) {
         case 0...2: match.tools = globs(&random)
@@ -78,6 +88,11 @@ import YAML
             for path in Set((0...random.below(2)).map { _ in path(&random) }).sorted() {
                 match.arguments.append(.init(path: path, patterns: globs(&random)))
             }
+            if random.below(3) == 0 {
+                match.argumentPatterns = [
+                    .init(path: path(&random), patterns: [random.pick(ReferenceTests.expressions)])
+                ]
+            }
             if random.below(4) == 0 { match.decode = random.pick([[.percent], [.base64], [.percent, .base64]]) }
         }
         return PolicyModel.Rule(
@@ -92,6 +107,13 @@ import YAML
             "ping",
             "initialize", "vendor/ping", "notifications/vendor", "notifications/initialized",
         ])
+        if random.below(8) == 0 {
+            call.sender = .server
+            call.method = random.pick([
+                "sampling/createMessage", "elicitation/create", "roots/list", "notifications/message",
+                "notifications/vendor",
+            ])
+        }
         call.isRequest = !call.method.hasPrefix("notifications/")
         if call.method == "resources/read" {
             call.params.append(Member("uri", .text(text(&random, isOdd: true))))
