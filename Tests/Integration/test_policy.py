@@ -259,6 +259,17 @@ def test_an_argument_in_a_header_is_an_argument(plain, with_policy, field, passe
         denial(reply)
 
 
+def test_rules_beyond_the_first_128_are_counted_together(plain, with_policy):
+    rules = "".join(f"- {{name: r{number}, match: {{tools: [t{number}]}}, action: allow}}\n" for number in range(140))
+    gateway = with_policy(plain, "version: v1\nrules:\n" + rules)
+    client = Modern(gateway.url)
+    for number in range(120, 140):
+        assert client.ask("tools/call", {"name": f"t{number}", "arguments": {}}).status == 200
+    counted = {key: value for key, value in gateway.metrics().items() if key.startswith("mcpgw_rule_decisions_total{") and value}
+    assert sorted(counted.values()) == [1] * 8 + [12]
+    assert {value for key, value in counted.items() if 'rule="(others)"' in key} == {12}
+
+
 def test_a_policy_in_audit_mode_denies_nothing_and_says_so(plain, with_policy):
     gateway = with_policy(plain, POLICY.replace("mode: enforce", "mode: audit"))
     reply = Modern(gateway.url).ask("tools/call", {"name": "leak", "arguments": {}})
