@@ -9,10 +9,12 @@ extension RouteExchange {
     /// Counts a client's message by what becomes of it.
     func count(_ message: ConfirmedMessage) {
         let counters = route.context.counters
+        let isRefused = message.kind == .request && message.headerFault != nil
         guard let verdict = message.inspection.verdict else {
-            return counters.countMessage(method: message.method.rawValue, .allow)
+            return counters.countMessage(method: message.method.rawValue, isRefused ? .block : .allow)
         }
-        let action: MessageAction = verdict.action == .allow ? .allow : verdict.passes ? .audit : .block
+        let passing: MessageAction = verdict.action == .allow ? .allow : .audit
+        let action: MessageAction = verdict.passes && !isRefused ? passing : .block
         counters.countMessage(method: message.method.rawValue, action)
         if case .rule(let index) = verdict.cause {
             counters.countDecision(rule: Int(settings.generation.ruleSlots[index]))

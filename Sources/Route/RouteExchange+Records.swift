@@ -58,14 +58,14 @@ extension RouteExchange {
         return position != nil || mayPassUnrecorded
     }
 
-    /// Records a client's message that is refused for what it is, whatever policy says. False: it could not be.
-    func recordRefusal(_ message: ConfirmedMessage, _ reason: StaticString) -> Bool {
-        let position = commit(message.recordKind, .clientToServer, .none) { record in
+    /// Records a client's message that is refused for what it is, whatever policy says; answers once that is on disk, or cannot be.
+    func recordRefusal(_ message: ConfirmedMessage, _ reason: StaticString, then answer: @escaping () -> Void) {
+        let position = commit(message.recordKind, .clientToServer, .none, blocks: true) { record in
             describe(message, record)
             record.text(.action, "block")
             record.text(.reason, reason)
         }
-        return position != nil || mayPassUnrecorded
+        whenDurable(position, then: answer) { [self] in refuseUnrecorded() }
     }
 
     /// Records a client's message that is denied; calls one of the two once that is on disk, or cannot be.

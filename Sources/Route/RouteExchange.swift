@@ -184,13 +184,13 @@ final class RouteExchange: UpstreamReader {
         case .request:
             guard let id = message.id else { return answer(.notAMessage("a request has an id")) }
             callID = bytes(id)
-            if let fault = message.headerFault {
-                guard recordRefusal(message, HeaderFault.reason) else {
-                    return refuseUnrecorded()
-                }
-                return answer(.headerMismatch(.parameter, fault))
-            }
+            // Policy first: whoever may not know of a tool does not learn of its headers.
             guard case .passes = message.inspection.outcome else { return deny(message) }
+            if let fault = message.headerFault {
+                return recordRefusal(message, HeaderFault.reason) { [self] in
+                    answer(.headerMismatch(.parameter, fault))
+                }
+            }
             edit.replace(id, with: number)
             if let token = message.progressToken {
                 progressToken = bytes(token)

@@ -1,10 +1,10 @@
 """`Mcp-Param-*` of tools that the server has listed say what the body says, or the call is refused (MCP 2026-07-28, Streamable HTTP)."""
 
 import base64
+import json
 
 import pytest
 
-from harness.eventually import eventually
 from harness.records import records_of
 from harness.scripted import ScriptedUpstream
 from test_policy import POLICY, Modern, streamed, with_policy  # noqa: F401 (a fixture)
@@ -25,6 +25,11 @@ def upstream(request):
     wrap = streamed if request.param == "events" else lambda handler: handler
     with ScriptedUpstream({"tools/list": wrap(listing), "tools/call": lambda answer: answer.text("done")}, sessions=False) as server:
         yield server
+
+
+def listed(reply):
+    body = reply.body.split(b"data: ")[1].split(b"\n")[0] if b"data: " in reply.body else reply.body
+    return json.loads(body)["result"]["tools"]
 
 
 def encoded(text):
@@ -70,7 +75,7 @@ def test_headers_of_listed_tools_say_what_the_body_says(make_gateway, with_polic
     def refused():
         return [record["tool_name"] for record in records_of(gateway) if record.get("action") == "block"]
     count = sum(not passes for _, _, passes in CASES)
-    eventually(lambda: len(refused()) >= count, lambda: f"{count} refusals on record: {refused()}")
+    # On disk before the client hears.
     assert refused() == ["move"] * count
     assert b"done" in call(client, {"region": "north"}, [("Region", "south")], "free").body
 
@@ -82,4 +87,11 @@ def test_a_server_that_changes_its_mind_is_believed(make_gateway, upstream, monk
     monkeypatch.setitem(TOOLS[0], "inputSchema", {"type": "object", "properties": {"region": {"type": "string"}}})
     assert client.ask("tools/list").status == 200
     assert call(client, {"region": "north"}, []).status == 200
-    # A legacy client has no such headers, and needs none.
+
+
+def test_whoever_may_not_know_of_a_tool_does_not_learn_of_its_headers(with_policy, upstream):
+    hidden = POLICY.replace('tools: ["exec_*"]', 'tools: ["exec_*", "move"]')
+    client = Modern(with_policy(upstream, hidden).url)
+    assert [tool["name"] for tool in listed(client.ask("tools/list"))] == ["free"]
+    reply = call(client, {"region": "north"}, [("Region", "south")])
+    assert reply.json()["error"]["code"] == -32602 and not upstream.of("tools/call"), reply.body
